@@ -1,0 +1,54 @@
+# Every target makes the environment it needs; nothing but Python 3.11+ and make has to be there.
+PYTHON ?= python3
+ENV := .venv
+BIN := $(ENV)/bin
+
+# An empty path makes zoneinfo read the pinned tzdata package and never the machine's own rules.
+export PYTHONTZPATH :=
+
+.PHONY: figures test lab lock data bench clean
+
+figures: $(ENV)/ready
+	$(BIN)/python -m toolkit.reproduce
+
+test: $(ENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --doctest-modules toolkit
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
+		--nbval-cell-timeout 120 notebooks
+
+lab: $(ENV)/ready
+	$(BIN)/jupyter lab notebooks
+
+data: $(ENV)/ready
+	$(BIN)/python -m toolkit.simulate data
+
+bench: build/bench/ready
+	build/bench/bin/python -m benchmarks.streaks
+
+# The lock is one file for every supported Python and system; its tool lives outside the environment it locks.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet uv
+	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+		--generate-hashes --all-extras --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" --output-file requirements.txt pyproject.toml
+
+clean:
+	rm -rf $(ENV) build
+
+$(ENV)/ready: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv --clear $(ENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+build/bench/ready: requirements.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv --clear build/bench
+	build/bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	build/bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	build/bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@

@@ -1,0 +1,141 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copytree
+
+import nbformat
+import pytest
+
+from toolkit.reproduce import reproduce
+
+DRAW = "import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()"
+ASK = "import os\nprint(os.getcwd(), os.environ.get('VIEWING_DATA'), sep='\\n')"
+
+
+def series(root, **notebooks):
+    """A folder with one notebook per argument, each given as its cells."""
+    Path(root, "notebooks").mkdir()
+    for name, sources in notebooks.items():
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), root / "notebooks" / f"{name}.ipynb")
+    return root
+
+
+def executed(root, name, folder="figures"):
+    return nbformat.read(root / "build" / folder / f"{name}.ipynb", as_version=4)
+
+
+@pytest.fixture(autouse=True)
+def no_other_data(monkeypatch):
+    monkeypatch.delenv("VIEWING_DATA", raising=False)
+
+
+class TestReproduce:
+    def test_every_figure_and_the_executed_copy_are_kept(self, tmp_path, capsys):
+        root = series(tmp_path, n00_skipped=["1 / 0"], **{"01_draw": [DRAW, "1 + 1", DRAW]})
+
+        assert reproduce(root) == 0
+
+        kept = sorted(path.name for path in (root / "build/figures").iterdir())
+        assert kept == ["01_draw-1.png", "01_draw-2.png", "01_draw.ipynb"]
+        assert (root / "build/figures/01_draw-2.png").read_bytes().startswith(b"\x89PNG")
+        copy = executed(root, "01_draw")
+        assert [cell.execution_count for cell in copy.cells] == [1, 2, 3]
+        assert copy.cells[1].outputs[0].data["text/plain"] == "2"
+        line = capsys.readouterr().out
+        assert line.startswith("01_draw: ")
+        assert line.endswith(" s, 3 cells, 2 figures\n")
+
+    def test_a_failed_cell_is_named_and_the_other_notebooks_go_on(self, tmp_path, capsys):
+        root = series(
+            tmp_path,
+            **{
+                "01_bad": ["1", "raise ValueError('first line\\nlast line')", "late = 1"],
+                "02_good": ["1"],
+            },
+        )
+        path = root / "notebooks/01_bad.ipynb"
+        stored = nbformat.read(path, as_version=4)
+        stored.cells[2].update(outputs=[nbformat.v4.new_output("stream", text="an old result")])
+        nbformat.write(stored, path)
+
+        assert reproduce(root) == 1
+
+        bad, good = capsys.readouterr().out.splitlines()
+        assert bad == "01_bad: cell 2 failed: last line"
+        assert good.startswith("02_good: ")
+        assert good.endswith(" s, 1 cells, 0 figures")
+        assert executed(root, "01_bad").cells[2].outputs == []
+
+    @pytest.mark.parametrize(
+        ("source", "reason"),
+        [("import os; os._exit(1)", "Kernel died"), ("import time; time.sleep(60)", "timed out")],
+    )
+    def test_a_cell_that_never_answers_is_named_too(
+        self, tmp_path, monkeypatch, capsys, source, reason
+    ):
+        monkeypatch.setattr("toolkit.reproduce._CELL_TIMEOUT_SECONDS", 2)
+        root = series(tmp_path, **{"01_lost": ["1", source]})
+        assert reproduce(root) == 1
+        assert re.match(f"01_lost: cell 2 failed: .*{reason}", capsys.readouterr().out)
+
+    def test_figures_of_an_earlier_run_do_not_stay(self, tmp_path):
+        root = series(tmp_path, **{"01_draw": [DRAW]})
+        stale = root / "build/figures/01_draw-2.png"
+        stale.parent.mkdir(parents=True)
+        stale.touch()
+
+        reproduce(root)
+
+        assert [path.name for path in stale.parent.glob("*.png")] == ["01_draw-1.png"]
+
+    def test_kernels_start_in_the_folder_of_the_notebook_and_without_a_word(self, tmp_path, capfd):
+        root = series(tmp_path, **{"01_ask": ["import sys", ASK]})
+
+        reproduce(root)
+
+        printed = executed(root, "01_ask").cells[1].outputs[0].text.splitlines()
+        assert printed == [str(root / "notebooks"), "None"]
+        assert capfd.readouterr().err == ""
+
+    def test_other_data_are_written_elsewhere_and_found_from_the_folder_of_the_caller(
+        self, tmp_path, monkeypatch, capsys
+    ):
+        root = series(tmp_path, **{"01_ask": ["import sys", ASK]})
+        (root / "mine.toml").touch()
+        monkeypatch.chdir(root)
+        monkeypatch.setenv("VIEWING_DATA", "mine.toml")
+
+        assert reproduce(root) == 0
+
+        printed = executed(root, "01_ask", "mine").cells[1].outputs[0].text.splitlines()
+        assert printed[1] == str(root / "mine.toml")
+        assert not (root / "build/figures").exists()
+        said = capsys.readouterr().out.splitlines()[0]
+        assert "claims about the sample are skipped" in said
+        assert "nothing is compared" in said
+
+    def test_a_description_that_is_not_there_is_refused_before_anything_runs(
+        self, tmp_path, monkeypatch
+    ):
+        root = series(tmp_path, **{"01_draw": [DRAW]})
+        monkeypatch.setenv("VIEWING_DATA", str(root / "none.toml"))
+        with pytest.raises(FileNotFoundError, match=r"`VIEWING_DATA` must .*none\.toml\.$"):
+            reproduce(root)
+        assert not (root / "build").exists()
+
+    def test_a_folder_without_numbered_notebooks_is_refused(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="`root` must hold numbered notebooks"):
+            reproduce(series(tmp_path, draft=["1"]))
+
+
+@pytest.mark.parametrize(("source", "status"), [("1", 0), ("1 / 0", 1)])
+def test_the_command_ends_with_the_status_of_the_series(tmp_path, source, status):
+    root = series(tmp_path, **{"01_cell": [source], "02_cell": [source]})
+    copytree(Path(__file__).parents[1] / "toolkit", root / "toolkit")
+    command = [sys.executable, "-m", "toolkit.reproduce"]
+    run = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert run.returncode == status
+    assert run.stderr == ""
+    assert len(run.stdout.splitlines()) == 2

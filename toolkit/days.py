@@ -1,0 +1,483 @@
+"""Days: the only place where time zones, daylight saving, day starts and midnight live."""
+
+import functools
+import itertools
+import zoneinfo
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from toolkit.tables import (
+    as_plays,
+    codes_of,
+    day_values,
+    pack,
+    require_choice,
+    used_plays,
+)
+
+__all__ = [
+    "first_full_day",
+    "from_clock",
+    "last_full_day",
+    "period_edges",
+    "period_numbers",
+    "to_viewer_days",
+]
+
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WEEKDAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+
+
+def to_viewer_days(
+    plays: pd.DataFrame,
+    *,
+    tz: str,
+    day_starts_at: str = "00:00",
+    by: Literal["title", "series"] | None = "title",
+    day_of: Literal["start", "end", "split"] = "start",
+    min_seconds: float = 0,
+    allow_latest: bool = False,
+) -> pd.DataFrame:
+    """Reduce plays to one row per viewer (and title or series) and day.
+
+    A day is the calendar date that the clock in `tz` shows, once it has passed
+    `day_starts_at`; before that it is the date before.
+
+    Parameters
+    ----------
+    plays : pandas.DataFrame
+        A plays table.  Rows with a reason in `excluded` are not used; order does not
+        matter.
+    tz : str
+        Name of a time zone, or of a column that names one for each play.  Rows of
+        precision "day" keep their date whatever the zone.
+    day_starts_at : str, default "00:00"
+        When a day starts on that clock, ``"HH:MM"``.  Research days of broadcasters
+        start between 02:00 and 06:00.
+    by : {'title', 'series', None}, default 'title'
+        What is told apart within a viewer.  With 'series', a title that has none stands
+        for itself.
+    day_of : {'start', 'end', 'split'}, default 'start'
+        The day a play across the start of a day belongs to; 'split' gives each day its
+        part of the seconds.  An end exactly at the start of a day belongs to the day
+        before.
+    min_seconds : float, default 0
+        Least seconds watched on a viewer-day, in all, for it to count.  Unknown seconds
+        count as watched.
+    allow_latest : bool, default False
+        Accept sources whose rows are only the latest date of each title, from which no
+        streak or rewatch can be read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per viewer-day, in the order viewer, title, day:
+
+        * ``viewer``, ``account``, and ``title`` or ``series`` as in `plays`
+        * ``day`` : datetime64, midnight, no time zone
+        * ``n_plays`` : int, plays that start on the day (with 'end': that end on it)
+        * ``watched_seconds`` : float, NaN where those of any of its plays are unknown
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a zone is unknown, `day_starts_at` is no time of day, a
+        viewer has two accounts, rows without an hour are asked about one, or rows say
+        only the latest date.
+
+    See Also
+    --------
+    find_streaks : the streaks of these days.
+    last_full_day : the last day that a log has seen to its end.
+
+    Notes
+    -----
+    The day is the wall clock less `day_starts_at`, never 24 hours of elapsed time: the
+    day of a change to or from daylight saving has 23 or 25 hours.  A zone that skipped a
+    date (Pacific/Apia, 30 December 2011) leaves a gap of one day in everyone's streak.
+    Days that start at 02:00, 03:00 and 06:00 are those of OzTAM, AGF and Nielsen [1]_.
+
+    References
+    ----------
+    .. [1] CIMM, "Broadcasting Day", Lexicon of Terms and Definitions; OzTAM and AGF,
+       glossaries.
+
+    Examples
+    --------
+    >>> plays = pd.DataFrame({
+    ...     "viewer": "ann", "title": "Heat",
+    ...     "started_at": pd.to_datetime(["2024-03-02 03:30Z", "2024-03-02 20:00Z"]),
+    ...     "watched_seconds": [600.0, 9000.0],
+    ... })
+    >>> to_viewer_days(plays, tz="America/New_York")
+      viewer account title        day  n_plays  watched_seconds
+    0    ann     ann  Heat 2024-03-01        1            600.0
+    1    ann     ann  Heat 2024-03-02        1           9000.0
+    >>> len(to_viewer_days(plays, tz="UTC"))
+    1
+    """
+    require_choice(by, ["title", "series", None], "by")
+    require_choice(day_of, ["start", "end", "split"], "day_of")
+    if not min_seconds >= 0:
+        raise ValueError(f"`min_seconds` must be 0 or more, got {min_seconds}.")
+    starts = _time_of_day(day_starts_at)
+    plays = used_plays(as_plays(plays))
+    _refuse_what_rows_cannot_say(plays, starts, allow_latest)
+
+    started = _instants(plays, "started_at")
+    seconds = plays["watched_seconds"].to_numpy()
+    days = _days(started, plays, tz, starts)
+    n_plays = np.ones(len(plays), dtype="int64")
+    rows = None
+    if day_of != "start":
+        last = np.maximum(days, _days(_last_instants(plays, started), plays, tz, starts))
+        if day_of == "end":
+            days = last
+        else:
+            rows, days, n_plays, seconds = _split(plays, tz, starts, started, days, last)
+
+    viewer, account = plays["viewer"], plays["account"]
+    unit = None if by is None else _unit(plays, by)
+    columns = [codes_of(c, c.name) for c in (viewer, unit) if c is not None]
+    if rows is not None:
+        columns = [(codes[rows], size) for codes, size in columns]
+    table, order, first = _grouped(columns, days)
+    row = first if rows is None else rows[first]
+    seconds = _summed(seconds, order, table)
+    viewer_days = pd.DataFrame(
+        {
+            "viewer": viewer.array[row],
+            "account": account.array[row],
+            **({} if unit is None else {by: unit.array[row]}),
+            "day": day_values(days[first]),
+            "n_plays": _summed(n_plays, order, table),
+            "watched_seconds": seconds,
+        }
+    )
+    _require_one_account(viewer_days)
+    if min_seconds:
+        viewer_days = viewer_days[~(seconds < min_seconds)].reset_index(drop=True)
+    return viewer_days
+
+
+def last_full_day(until, *, tz, day_starts_at: str = "00:00"):
+    """Return the last day that a log ending at an instant has seen to its end.
+
+    Parameters
+    ----------
+    until : datetime-like or Series
+        The instant, with its zone, up to which the log was written.
+    tz : str or Series
+        The time zone in which days are cut; one for each instant, or one for all.
+    day_starts_at : str, default "00:00"
+        When a day starts, as in `to_viewer_days`.
+
+    Returns
+    -------
+    pandas.Timestamp or pandas.Series
+        The day, midnight without a zone: fit for `as_of`.
+
+    Raises
+    ------
+    ValueError
+        If the instant has no zone, or the zone is unknown.
+
+    Examples
+    --------
+    >>> last_full_day("2017-12-11 04:59Z", tz="America/New_York")
+    Timestamp('2017-12-09 00:00:00')
+    >>> last_full_day("2017-12-11 05:00Z", tz="America/New_York")
+    Timestamp('2017-12-10 00:00:00')
+    """
+
+    def full(instants, at, offsets, starts):
+        days = _wall_days(instants, at, offsets, starts)
+        # Where the clock goes back over the start of a day, the day before comes once more.
+        for change in at[1:]:
+            soon = (instants < change) & (change <= instants + _DAY)
+            days[soon] = np.minimum(days[soon], _wall_days(change, at, offsets, starts))
+        return days - 1
+
+    return _by_zone(until, "until", tz, day_starts_at, full)
+
+
+def first_full_day(since, *, tz, day_starts_at: str = "00:00"):
+    """Return the first day that a log starting at an instant sees from its start.
+
+    Parameters
+    ----------
+    since : datetime-like or Series
+        The instant, with its zone, from which the log was written.
+    tz : str or Series
+        The time zone in which days are cut; one for each instant, or one for all.
+    day_starts_at : str, default "00:00"
+        When a day starts, as in `to_viewer_days`.
+
+    Returns
+    -------
+    pandas.Timestamp or pandas.Series
+        The day, midnight without a zone: fit for `observed_from`.
+
+    Raises
+    ------
+    ValueError
+        If the instant has no zone, or the zone is unknown.
+
+    Examples
+    --------
+    >>> first_full_day("2017-11-01 00:00Z", tz="Australia/Sydney")
+    Timestamp('2017-11-02 00:00:00')
+    """
+
+    def full(instants, at, offsets, starts):
+        days = _wall_days(instants - 1, at, offsets, starts)
+        for change in at[1:]:
+            late = (instants > change - 1) & (change - 1 >= instants - _DAY)
+            days[late] = np.maximum(days[late], _wall_days(change - 1, at, offsets, starts))
+        return days + 1
+
+    return _by_zone(since, "since", tz, day_starts_at, full)
+
+
+def from_clock(clock: np.ndarray, tz: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the instants (us) at which a clock in a zone showed times, and which it never did.
+
+    A time that the clock showed twice is the first of the two; one that it skipped is the
+    instant of the change.
+    """
+    if not len(clock):
+        return clock, np.zeros(0, dtype=bool)
+    at, offsets = _offsets(tz, int(clock.min()) - 2 * _DAY, int(clock.max()) + 2 * _DAY)
+    clock_at_end = at[1:] + offsets[:-1]
+    piece = np.searchsorted(clock_at_end, clock, side="right")
+    instants = clock - offsets[piece]
+    skipped = instants < at[piece]
+    return np.maximum(instants, at[piece]), skipped
+
+
+def period_numbers(days: np.ndarray, period: str, week_starts: str = "MON") -> np.ndarray:
+    """Number the periods in which days lie, so that neighbours differ by one."""
+    require_choice(period, ["day", "week", "month"], "period")
+    require_choice(week_starts, _WEEKDAYS, "week_starts")
+    if period == "week":
+        # Day 0, 1 January 1970, was a Thursday.
+        return (days + 3 - _WEEKDAYS.index(week_starts)) // 7
+    if period == "month":
+        return days.astype("datetime64[D]").astype("datetime64[M]").astype("int64")
+    return days
+
+
+def period_edges(
+    numbers: np.ndarray, period: str, week_starts: str = "MON"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and last day of numbered periods."""
+    if period == "week":
+        first = numbers * 7 - 3 + _WEEKDAYS.index(week_starts)
+        return first, first + 6
+    if period == "month":
+        first, after = (
+            (numbers + n).astype("datetime64[M]").astype("datetime64[D]").astype("int64")
+            for n in (0, 1)
+        )
+        return first, after - 1
+    return numbers, numbers
+
+
+def _refuse_what_rows_cannot_say(plays: pd.DataFrame, starts: int, allow_latest: bool) -> None:
+    latest = (plays["row_is"] == "latest").to_numpy()
+    if latest.any() and not allow_latest:
+        sources = sorted(plays["source"][latest].astype("str").unique())
+        raise ValueError(
+            f"`plays` must not hold only the latest date of each title, found {latest.sum()} such "
+            f"rows from {sources}: streaks and rewatches cannot be read from them "
+            "(`allow_latest=True` lets them through)."
+        )
+    dates = (plays["precision"] == "day").to_numpy()
+    if dates.any() and starts:
+        sources = sorted(plays["source"][dates].astype("str").unique())
+        raise ValueError(
+            f"`day_starts_at` must be '00:00' for rows that have a date and no hour, "
+            f"found {dates.sum()} such rows from {sources}."
+        )
+
+
+def _instants(plays: pd.DataFrame, name: str) -> np.ndarray:
+    if (missing := plays[name].isna()).any():
+        raise ValueError(
+            f"`plays` must have `{name}` on every row that is used; {missing.sum()} are missing."
+        )
+    return plays[name].array.asi8
+
+
+def _last_instants(plays: pd.DataFrame, started: np.ndarray) -> np.ndarray:
+    """Return the last instant of each play: an end is not itself part of the play."""
+    lasted = np.nan_to_num(plays["watched_seconds"].to_numpy()) * _SECOND
+    ended = started + lasted.round().astype("int64")
+    if "ended_at" in plays:
+        known = plays["ended_at"].notna().to_numpy()
+        ended[known] = plays["ended_at"].array.asi8[known]
+    return np.maximum(started, ended - 1)
+
+
+def _days(instants: np.ndarray, plays: pd.DataFrame, tz: str, starts: int) -> np.ndarray:
+    """Return the day of each instant, in whole days since 1970-01-01."""
+    days = np.empty(len(instants), dtype="int64")
+    for zone, rows in _zones(plays, tz):
+        some = instants[rows]
+        if len(some):
+            pieces = _offsets(zone, int(some.min()), int(some.max()))
+            days[rows] = _wall_days(some, *pieces, starts)
+    if (dates := (plays["precision"] == "day").to_numpy()).any():
+        days[dates] = plays["started_at"].array.asi8[dates] // _DAY
+    return days
+
+
+def _zones(plays: pd.DataFrame, tz: str) -> Iterator[tuple[str, slice | np.ndarray]]:
+    """Yield each zone and the rows it holds for."""
+    if not isinstance(tz, str):
+        raise ValueError(f"`tz` must name a time zone or a column of `plays`, got {tz!r}.")
+    if tz not in plays:
+        _zone(tz)
+        yield tz, slice(None)
+        return
+    zones = plays[tz].astype("category")
+    codes, _ = codes_of(zones, tz)
+    for code, zone in enumerate(zones.cat.categories):
+        yield zone, np.flatnonzero(codes == code)
+
+
+def _split(plays, tz, starts, started, days, last):
+    """Give each day its part of a play; the seconds follow the time from start to end."""
+    n_days = last - days + 1
+    rows = np.repeat(np.arange(len(plays)), n_days)
+    position = np.arange(len(rows)) - np.repeat(np.cumsum(n_days) - n_days, n_days)
+    day = days[rows] + position
+    ended = _last_instants(plays, started) + 1
+    across = n_days[rows] > 1
+    share = np.ones(len(rows))
+    low, high = started[rows].copy(), ended[rows].copy()
+    for zone, where in _zones(plays, tz):
+        inside = np.zeros(len(plays), dtype=bool)
+        inside[where] = True
+        some = np.flatnonzero(across & inside[rows])
+        low[some] = np.maximum(low[some], from_clock(day[some] * _DAY + starts, zone)[0])
+        high[some] = np.minimum(high[some], from_clock((day[some] + 1) * _DAY + starts, zone)[0])
+    lasted = (ended - started)[rows[across]]
+    share[across] = np.maximum(high - low, 0)[across] / lasted
+    seconds = plays["watched_seconds"].to_numpy()[rows] * share
+    return rows, day, (position == 0).astype("int64"), seconds
+
+
+def _unit(plays: pd.DataFrame, by: str) -> pd.Series:
+    if by == "title" or "series" not in plays:
+        return plays["title"].rename(by)
+    series, title = plays["series"].astype("category"), plays["title"].astype("category")
+    names = series.cat.categories.union(title.cat.categories)
+    of_series, of_title = (names.get_indexer(c.cat.categories) for c in (series, title))
+    codes = np.append(of_title, -1)[title.cat.codes]
+    known = series.notna().to_numpy()
+    codes[known] = of_series[series.cat.codes[known]]
+    return pd.Series(pd.Categorical.from_codes(codes, names), index=plays.index, name=by)
+
+
+def _grouped(columns: list, days: np.ndarray):
+    """Return where each group starts in sorted order, that order, and each group's first row."""
+    if not len(days):
+        return np.zeros(0, dtype="int64"), None, np.zeros(0, dtype="int64")
+    low = days.min()
+    key = pack(*columns, (days - low, int(days.max() - low) + 1))
+    order = None
+    if (key[1:] < key[:-1]).any():
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+    starts = np.append(0, np.flatnonzero(key[1:] != key[:-1]) + 1)
+    return starts, order, starts if order is None else order[starts]
+
+
+def _summed(values: np.ndarray, order: np.ndarray | None, starts: np.ndarray) -> np.ndarray:
+    values = values if order is None else values[order]
+    return np.add.reduceat(values, starts) if len(starts) else values[:0]
+
+
+def _require_one_account(viewer_days: pd.DataFrame) -> None:
+    viewer, _ = codes_of(viewer_days["viewer"], "viewer")
+    account, _ = codes_of(viewer_days["account"], "account")
+    two = np.flatnonzero((viewer[1:] == viewer[:-1]) & (account[1:] != account[:-1]))
+    if len(two):
+        who = viewer_days["viewer"].iloc[two[0]]
+        raise ValueError(f"`plays` must give each viewer one account, found two for {who!r}.")
+
+
+def _by_zone(when, name: str, tz, day_starts_at: str, full):
+    starts = _time_of_day(day_starts_at)
+    one = not isinstance(when, pd.Series)
+    instants = pd.Series([when]) if one else when
+    instants = pd.to_datetime(instants)
+    if not isinstance(instants.dtype, pd.DatetimeTZDtype):
+        raise ValueError(f"`{name}` must be an instant with a time zone, got {instants.iloc[0]}.")
+    frame = pd.DataFrame({"at": instants.astype("datetime64[us, UTC]"), "tz": tz})
+    values = _instants(frame, "at")
+    days = np.empty(len(values), dtype="int64")
+    for zone, rows in _zones(frame, "tz"):
+        some = values[rows]
+        if len(some):
+            at, offsets = _offsets(zone, int(some.min()) - 2 * _DAY, int(some.max()) + 2 * _DAY)
+            days[rows] = full(some, at, offsets, starts)
+    days = pd.Series(day_values(days), index=instants.index, name=name)
+    return days.iloc[0] if one else days
+
+
+def _wall_days(instants, at: np.ndarray, offsets: np.ndarray, starts: int):
+    if len(at) == 1:
+        return (instants + (offsets[0] - starts)) // _DAY
+    piece = np.searchsorted(at, instants, side="right") - 1
+    return (instants + (offsets[piece] - starts)) // _DAY
+
+
+@functools.lru_cache(maxsize=1024)
+def _offsets(tz: str, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the UTC offsets in force between two instants, and from when each holds."""
+    zone = _zone(tz)
+
+    def offset(second: int) -> int:
+        moment = _EPOCH + timedelta(seconds=second)
+        return moment.astimezone(zone).utcoffset() // timedelta(microseconds=1)
+
+    seconds = range(low // _DAY * 86_400, high // _SECOND + 2 * 86_400, 86_400)
+    pieces = [(seconds[0], offset(seconds[0]))]
+    for start, end in itertools.pairwise(seconds):
+        if (new := offset(end)) != pieces[-1][1]:
+            # Bisect for the second of the change.
+            while end - start > 1:
+                middle = (start + end) // 2
+                start, end = (middle, end) if offset(middle) != new else (start, middle)
+            pieces.append((end, new))
+    at, offsets = np.array(pieces, dtype="int64").T
+    return at * _SECOND, offsets
+
+
+def _zone(tz: str) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(tz)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"`tz` must be the name of a time zone such as 'Europe/Berlin', "
+            f"or a column of `plays` with such names, got {tz!r}."
+        ) from None
+
+
+def _time_of_day(text: str) -> int:
+    try:
+        hours, minutes = str(text).split(":")
+        moment = timedelta(hours=int(hours), minutes=int(minutes))
+        if len(minutes) == 2 and int(minutes) < 60 and timedelta(0) <= moment < timedelta(days=1):
+            return moment // timedelta(microseconds=1)
+    except ValueError:
+        pass
+    raise ValueError(f"`day_starts_at` must be a time of day such as '04:00', got {text!r}.")

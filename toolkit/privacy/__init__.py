@@ -1,0 +1,1 @@
+"""Keys, pseudonyms and, later, the study that holds a log like a secret."""

@@ -1,0 +1,458 @@
+"""Streaks: who kept it up, for how long, and whether it still goes on."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from toolkit.days import period_edges, period_numbers
+from toolkit.tables import (
+    as_streaks,
+    as_viewer_days,
+    as_viewers,
+    codes_of,
+    day_numbers,
+    day_values,
+    pack,
+    require_choice,
+    require_columns,
+    unit_of,
+)
+
+__all__ = ["count_streaks", "find_streaks", "longest_streaks", "watched_every_day"]
+
+# A day before any that a table can hold.
+_UNKNOWN = -(2**40)
+_ALL_ALONG = {
+    "available_from": pd.Timestamp("1900-01-01"),
+    "available_until": pd.Timestamp("2200-01-01"),
+}
+
+
+def find_streaks(
+    viewer_days: pd.DataFrame,
+    *,
+    as_of=None,
+    viewers: pd.DataFrame | None = None,
+    max_gap_days: int = 0,
+    period: Literal["day", "week", "month"] = "day",
+    week_starts: str = "MON",
+    observed_from=None,
+    day_in_progress: bool = False,
+    titles: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Group viewer-days into streaks.
+
+    A streak is a maximal sequence of watched days of a viewer (and title or series) in
+    which no two neighbours have more than `max_gap_days` missed days between them.
+
+    Parameters
+    ----------
+    viewer_days : pandas.DataFrame
+        One row per viewer-day, with `viewer`, `day` and, if streaks are to be of a title
+        or a series, `title` or `series`.  A day that stands twice counts once; order does
+        not matter.
+    as_of : date-like
+        Last fully observed day of everyone; later days are not used.  Exactly one of
+        `as_of` and `viewers` is needed.
+    viewers : pandas.DataFrame
+        One row per viewer with `viewer`, `as_of` and perhaps `observed_from`: each
+        viewer's own last and first fully observed day.
+    max_gap_days : int, default 0
+        Missed days (weeks, months) in a row that a streak survives.
+    period : {'day', 'week', 'month'}, default 'day'
+        What must not be missed.  A week or month counts once any of its days was watched.
+    week_starts : {'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'}, default 'MON'
+        First day of a week.
+    observed_from : date-like, optional
+        First fully observed day of everyone; earlier days are not used.
+    day_in_progress : bool, default False
+        True if the day `as_of` itself is not over yet.
+    titles : pandas.DataFrame, optional
+        `title` (or `series`) with `available_from` and `available_until`, days in the
+        viewer's own zone, both inclusive.  A streak that could not go on because its
+        title had left the catalogue is open, not ended.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per streak, in the order viewer, title, first_day:
+
+        * ``viewer``, ``account``, and ``title`` or ``series`` as in `viewer_days`
+        * ``first_day``, ``last_day`` : datetime64, inclusive; with weeks and months the
+          edges of the first and the last
+        * ``n_days`` : int, watched days (weeks, months); forgiven ones are not counted
+        * ``is_open`` : bool, could still grow after `as_of` (right-censored); a week or
+          month that is not over yet can still be watched
+        * ``may_start_earlier`` : boolean, touches the start of the log (left-censored);
+          ``<NA>`` where `observed_from` is not known
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, neither or both of `as_of` and `viewers` are given, a
+        viewer is not among `viewers`, or `max_gap_days` is negative.
+
+    See Also
+    --------
+    watched_every_day : the streaks that cover a window.
+    count_streaks : how many streaks reach each length.
+
+    Notes
+    -----
+    An open streak is right-censored: its length is a lower bound.  Drop it or model it;
+    do not average it with those that ended.
+
+    Examples
+    --------
+    >>> viewer_days = pd.DataFrame({
+    ...     "viewer": ["ann", "ann", "ann"],
+    ...     "day": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-05"]),
+    ... })
+    >>> streaks = find_streaks(viewer_days, as_of="2024-03-05")
+    >>> streaks[["first_day", "last_day", "n_days", "is_open"]]
+       first_day   last_day  n_days  is_open
+    0 2024-03-01 2024-03-02       2    False
+    1 2024-03-05 2024-03-05       1     True
+    """
+    if (as_of is None) == (viewers is None):
+        raise ValueError("Exactly one of `as_of` and `viewers` must be given.")
+    if isinstance(max_gap_days, bool) or int(max_gap_days) != max_gap_days or max_gap_days < 0:
+        raise ValueError(f"`max_gap_days` must be a whole number, 0 or more, got {max_gap_days}.")
+    viewer_days = as_viewer_days(viewer_days)
+    unit = unit_of(viewer_days, "viewer_days")
+    units = ["viewer", *([unit] if unit else [])]
+
+    days = day_numbers(viewer_days["day"], "day")
+    ends, starts = _observed(viewer_days["viewer"], as_of, viewers, observed_from)
+    used = (days >= starts) & (days <= ends)
+    if not used.all():
+        viewer_days, days = viewer_days[used], days[used]
+
+    numbers = period_numbers(days, period, week_starts)
+    columns = [codes_of(viewer_days[name], name) for name in units]
+    order, first, last, n_days = _runs(columns, numbers, int(max_gap_days))
+    head = first if order is None else order[first]
+    tail = last if order is None else order[last]
+    first, last = numbers[head], numbers[tail]
+
+    streaks = viewer_days[[*units[:1], "account", *units[1:]]].take(head).reset_index(drop=True)
+    ends, starts = _observed(streaks["viewer"], as_of, viewers, observed_from)
+    came, left = _available(streaks, unit, titles)
+    cut = (period, week_starts)
+    return streaks.assign(
+        first_day=day_values(period_edges(first, *cut)[0]),
+        last_day=day_values(period_edges(last, *cut)[1]),
+        n_days=n_days,
+        is_open=last + max_gap_days >= _last_over(ends, left, day_in_progress, *cut),
+        may_start_earlier=_touches(first - max_gap_days, starts, came, *cut),
+    )
+
+
+def longest_streaks(streaks: pd.DataFrame, *, n: int = 1) -> pd.DataFrame:
+    """Return the `n` longest streaks of each viewer; of equal ones the newer first.
+
+    Parameters
+    ----------
+    streaks : pandas.DataFrame
+        A streaks table.
+    n : int, default 1
+        How many to keep of each viewer, over all titles.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `streaks`, in the order viewer, longest first.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or `n` is below 1.
+
+    Examples
+    --------
+    >>> viewer_days = pd.DataFrame({
+    ...     "viewer": ["ann", "ann", "ann"],
+    ...     "day": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-05"]),
+    ... })
+    >>> longest_streaks(find_streaks(viewer_days, as_of="2024-03-31"))["n_days"].tolist()
+    [2]
+    """
+    if n < 1:
+        raise ValueError(f"`n` must be 1 or more, got {n}.")
+    streaks = as_streaks(streaks).sort_values(
+        ["viewer", "n_days", "last_day"], ascending=[True, False, False], kind="stable"
+    )
+    longest = streaks.groupby("viewer", observed=True, sort=False).head(n)
+    return longest.reset_index(drop=True)
+
+
+def watched_every_day(
+    viewer_days: pd.DataFrame,
+    *,
+    days: int,
+    as_of,
+    title=None,
+    series=None,
+    observed_from=None,
+    day_in_progress: bool = False,
+) -> pd.DataFrame:
+    """Find those who watched on every one of the `days` days up to and including `as_of`.
+
+    Parameters
+    ----------
+    viewer_days : pandas.DataFrame
+        One row per viewer-day, as `to_viewer_days` gives it.
+    days : int
+        Length of the window in days, `as_of` included.
+    as_of : date-like
+        Last fully observed day.  Days after it are not used.
+    title, series : optional
+        What was to be watched; the table must be by it.  With neither, each title or
+        series of the table (or, if it has none, anything at all) is asked on its own.
+    observed_from : date-like, optional
+        First fully observed day.
+    day_in_progress : bool, default False
+        True if `as_of` is not over yet: the window then ends on the day before it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Their streaks, whole, as `find_streaks` gives them: they may have begun before the
+        window.  The number of people is the number of distinct accounts.
+
+    Raises
+    ------
+    ValueError
+        If the window is shorter than a day or starts before `observed_from`, or the title
+        is none of the table's.
+
+    Notes
+    -----
+    Nothing is forgiven: "every day for the past 18 days" means all 18.
+
+    Examples
+    --------
+    >>> viewer_days = pd.DataFrame({
+    ...     "viewer": ["ann", "ann", "bob"], "title": "Heat",
+    ...     "day": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-02"]),
+    ... })
+    >>> watched = watched_every_day(viewer_days, days=2, as_of="2024-03-02", title="Heat")
+    >>> watched["viewer"].tolist()
+    ['ann']
+    """
+    if days < 1:
+        raise ValueError(f"`days` must be 1 or more, got {days}.")
+    as_of = _day(as_of, "as_of")
+    last = as_of - pd.Timedelta(days=int(day_in_progress))
+    first = last - pd.Timedelta(days=days - 1)
+    if observed_from is not None and first < _day(observed_from, "observed_from"):
+        raise ValueError(
+            f"`days` must stay within the log, which is observed from {observed_from}; "
+            f"{days} days up to {last.date()} start on {first.date()}."
+        )
+    viewer_days = as_viewer_days(viewer_days)
+    for unit, wanted in (("title", title), ("series", series)):
+        if wanted is not None:
+            viewer_days = _of_unit(viewer_days, unit, wanted)
+    streaks = find_streaks(
+        viewer_days, as_of=as_of, observed_from=observed_from, day_in_progress=day_in_progress
+    )
+    whole = (streaks["first_day"] <= first) & (streaks["last_day"] >= last)
+    return streaks[whole].reset_index(drop=True)
+
+
+def count_streaks(
+    streaks: pd.DataFrame,
+    *,
+    which: Literal["all", "open", "ended"] = "all",
+    groups: str | Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Count streaks and people by length: N(k), the table that tells models apart.
+
+    Parameters
+    ----------
+    streaks : pandas.DataFrame
+        A streaks table.
+    which : {'all', 'open', 'ended'}, default 'all'
+        Which streaks count; the length of an open one is a lower bound.
+    groups : str or list of str, optional
+        Columns of `streaks` within which to count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per length from 1 to the longest (of each group):
+
+        * the columns of `groups`
+        * ``n_days`` : int, k
+        * ``n_streaks`` : int, streaks of exactly k days
+        * ``people`` : int, distinct accounts with such a streak
+        * ``n_reaching`` : int, streaks of k days or more
+        * ``people_reaching`` : int, distinct accounts with such a streak
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or `which` is unknown.
+
+    Notes
+    -----
+    One count cannot tell models apart, the whole of N(k) can: with one daily probability
+    for everyone N(k+1)/N(k) is constant; with probabilities that differ it rises.
+
+    Examples
+    --------
+    >>> viewer_days = pd.DataFrame({
+    ...     "viewer": ["ann", "ann", "bob"],
+    ...     "day": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-02"]),
+    ... })
+    >>> count_streaks(find_streaks(viewer_days, as_of="2024-03-31"))
+       n_days  n_streaks  people  n_reaching  people_reaching
+    0       1          1       1           2                2
+    1       2          1       1           1                1
+    """
+    require_choice(which, ["all", "open", "ended"], "which")
+    streaks = as_streaks(streaks)
+    groups = [groups] if isinstance(groups, str) else list(groups or [])
+    require_columns(streaks, groups, "streaks")
+    if which != "all":
+        streaks = streaks[streaks["is_open"] == (which == "open")]
+    if not groups:
+        return _counted(streaks)
+    counted = [
+        _counted(some).assign(**dict(zip(groups, names, strict=True)))
+        for names, some in streaks.groupby(groups, observed=True, dropna=False)
+    ]
+    if not counted:
+        return streaks[groups].join(_counted(streaks))
+    counted = pd.concat(counted, ignore_index=True).astype(dict(streaks[groups].dtypes))
+    return counted[[*groups, *counted.columns.drop(groups)]]
+
+
+def _runs(columns: list, numbers: np.ndarray, max_gap: int):
+    """Return the rows in order (None: as they stand), where each run starts and ends, its size."""
+    if not len(numbers):
+        none = np.zeros(0, dtype="int64")
+        return None, none, none, none
+    low = int(numbers.min())
+    span = int(numbers.max()) - low + 1
+    max_gap = min(max_gap, span)
+    # The room left free after the last number makes every step to another group a long one.
+    key = pack(*columns, (numbers - low, span + max_gap + 1))
+    order = None
+    step = np.diff(key)
+    if (step < 0).any():
+        order = np.argsort(key, kind="stable")
+        step = np.diff(key[order])
+    breaks = np.flatnonzero(step > max_gap + 1)
+    first, last = np.append(0, breaks + 1), np.append(breaks, len(key) - 1)
+    n_days = last - first + 1
+    if (again := step == 0).any():
+        n_days -= np.add.reduceat(np.append(again, False), first, dtype="int64")
+    return order, first, last, n_days
+
+
+def _observed(viewer: pd.Series, as_of, viewers: pd.DataFrame | None, observed_from):
+    """Return the last and the first observed day of each row, as numbers."""
+    if viewers is None:
+        start = _UNKNOWN if observed_from is None else _day_number(observed_from, "observed_from")
+        return _day_number(as_of, "as_of"), start
+    viewers = as_viewers(viewers, needed=["as_of"])
+    if observed_from is not None and "observed_from" in viewers:
+        raise ValueError("`observed_from` must be given once, found it in `viewers` too.")
+    row = pd.Index(viewers["viewer"]).get_indexer(viewer)
+    if (unknown := row < 0).any():
+        raise ValueError(
+            f"`viewers` must have a row for every viewer; "
+            f"{viewer[unknown].nunique()} are missing, the first is {viewer[unknown].iloc[0]!r}."
+        )
+    ends = day_numbers(viewers["as_of"], "viewers.as_of")[row]
+    if observed_from is not None:
+        return ends, _day_number(observed_from, "observed_from")
+    if "observed_from" not in viewers:
+        return ends, _UNKNOWN
+    known = viewers["observed_from"].notna().to_numpy()
+    starts = np.full(len(viewers), _UNKNOWN)
+    starts[known] = day_numbers(viewers["observed_from"][known], "viewers.observed_from")
+    return ends, starts[row]
+
+
+def _available(streaks: pd.DataFrame, unit: str | None, titles: pd.DataFrame | None):
+    """Return the first and the last day on which each streak's title could be watched."""
+    if titles is None:
+        return _UNKNOWN, -_UNKNOWN
+    if unit is None:
+        raise ValueError("`titles` must go with a table by title or series, found neither.")
+    edges = ["available_from", "available_until"]
+    require_columns(titles, [unit, *edges], "titles")
+    # A title without dates was there all along; a series is there while any of its titles is.
+    dated = titles[edges].astype("datetime64[us]").fillna(_ALL_ALONG)
+    dated = dated.groupby(titles[unit].astype("object")).agg(
+        dict(zip(edges, ["min", "max"], strict=True))
+    )
+    row = dated.index.get_indexer(streaks[unit].astype("object"))
+    if (unknown := row < 0).any():
+        raise ValueError(
+            f"`titles` must have a row for every {unit}, "
+            f"found none for {streaks[unit][unknown].iloc[0]!r}."
+        )
+    return (day_numbers(dated[edge], f"titles.{edge}")[row] for edge in edges)
+
+
+def _last_over(ends, left, day_in_progress: bool, period: str, week_starts: str):
+    """Return the number of the last period that is over for each streak."""
+    over = np.minimum(ends - int(day_in_progress), left)
+    # A period is over with its last day: the day after it lies in the next period.
+    return period_numbers(over + 1, period, week_starts) - 1
+
+
+def _touches(first: np.ndarray, starts, came, period: str, week_starts: str) -> pd.array:
+    """Say which streaks may have begun before the log; `first` is less the days forgiven."""
+    unknown = np.broadcast_to(starts == _UNKNOWN, len(first))
+    starts = np.where(unknown, 0, starts)
+    before = period_numbers(starts - 1, period, week_starts)
+    return pd.arrays.BooleanArray((first <= before + 1) & (came < starts), unknown.copy())
+
+
+def _day(day, name: str) -> pd.Timestamp:
+    try:
+        stamp = pd.Timestamp(day)
+    except (TypeError, ValueError):
+        stamp = pd.NaT
+    if stamp is pd.NaT or stamp.tz is not None or stamp != stamp.normalize():
+        raise ValueError(f"`{name}` must be a day without a time or zone, got {day!r}.")
+    return stamp
+
+
+def _day_number(day, name: str) -> int:
+    return int(day_numbers(pd.Series([_day(day, name)]), name)[0])
+
+
+def _of_unit(viewer_days: pd.DataFrame, unit: str, wanted) -> pd.DataFrame:
+    require_columns(viewer_days, ["viewer", unit, "day"], "viewer_days")
+    column = viewer_days[unit]
+    known = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else None
+    if known is not None and len(known) and wanted not in known:
+        raise ValueError(f"`{unit}` must be one of the table's {len(known)}, got {wanted!r}.")
+    return viewer_days[column == wanted]
+
+
+def _counted(streaks: pd.DataFrame) -> pd.DataFrame:
+    lengths = streaks["n_days"].to_numpy()
+    account, _ = codes_of(streaks["account"], "account")
+    longest = int(lengths.max()) if len(lengths) else 0
+    n_streaks = np.bincount(lengths, minlength=longest + 1)[1:]
+    pairs = pd.DataFrame({"account": account, "n_days": lengths})
+    people = np.bincount(pairs.drop_duplicates()["n_days"], minlength=longest + 1)[1:]
+    furthest = np.bincount(pairs.groupby("account")["n_days"].max(), minlength=longest + 1)[1:]
+    return pd.DataFrame(
+        {
+            "n_days": np.arange(1, longest + 1),
+            "n_streaks": n_streaks,
+            "people": people,
+            "n_reaching": n_streaks[::-1].cumsum()[::-1],
+            "people_reaching": furthest[::-1].cumsum()[::-1],
+        }
+    )
