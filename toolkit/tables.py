@@ -223,11 +223,11 @@ def loss_table(plays: pd.DataFrame) -> pd.DataFrame:
     0  trailer       1    0.5
     """
     plays = as_plays(plays)
-    counts = plays["excluded"].value_counts()
-    counts = counts[counts > 0].sort_index().sort_values(ascending=False, kind="stable")
+    counts = plays["excluded"].astype("str").value_counts()
+    counts = counts.sort_index().sort_values(ascending=False, kind="stable")
     return pd.DataFrame(
         {
-            "reason": counts.index.astype("str"),
+            "reason": counts.index,
             "n_rows": counts.to_numpy("int64"),
             "share": counts.to_numpy("float64") / max(len(plays), 1),
         }
@@ -474,7 +474,7 @@ def _concatenated(columns: list, frames: list) -> pd.Series:
     dtype = next(c.dtype for c in columns if c is not None)
     if not isinstance(dtype, pd.CategoricalDtype):
         columns = [
-            pd.Series(pd.NA, index=f.index).astype(dtype) if c is None else c
+            pd.Series(index=f.index, dtype=dtype) if c is None else c
             for c, f in zip(columns, frames, strict=True)
         ]
         return pd.concat(columns, ignore_index=True)

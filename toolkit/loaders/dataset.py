@@ -12,7 +12,7 @@ from toolkit.tables import PLAYS, require_columns
 
 __all__ = ["Ask", "Dataset", "load_dataset", "load_sample"]
 
-_SAMPLE = Path(__file__).parents[2] / "data"
+_SAMPLE = Path(__file__).parents[2] / "data" / "sample.toml"
 _NEEDED = ["path", "tz", "as_of", "title", "days"]
 _READING = ["columns", "clock_tz", "date_order", "duration", "encoding", "source", "row_is"]
 _ASKING = ["name", "simulated", "viewers", "titles", "day_starts_at", "observed_from"]
@@ -86,8 +86,10 @@ def load_dataset(
     >>> ask.title, ask.days, ask.as_of
     ('The Christmas Film', 18, Timestamp('2017-12-10 00:00:00'))
     """
-    path = _SAMPLE / "sample.toml" if description == "sample" else Path(description).expanduser()
-    fields = tomllib.loads(require_file(path).read_text(encoding="utf-8"))
+    path = _SAMPLE if description == "sample" else description
+    hint = " (the sample stands in a clone of the repository)" if description == "sample" else ""
+    path = require_file(path, hint)
+    fields = tomllib.loads(path.read_text(encoding="utf-8"))
     allowed = [*_NEEDED, *_READING, *_ASKING]
     if missing := [name for name in _NEEDED if name not in fields]:
         raise ValueError(f"{path.name} must have the fields {_NEEDED}; missing {missing}.")

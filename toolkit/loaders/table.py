@@ -248,7 +248,9 @@ def _parsed(texts: pd.Series, name: str, order: str):
         zip(("year", "month", "day"), (numbers[date.index(i)] for i in range(3)), strict=True)
     )
     fields |= {"hour": numbers[3], "minute": numbers[4], "second": numbers[5]}
-    clock[read] = pd.to_datetime(pd.DataFrame(fields), errors="coerce").astype("datetime64[us]")
+    stamps = pd.to_datetime(pd.DataFrame(fields), errors="coerce").astype("datetime64[us]")
+    # pandas lets 25:00 run over into the next day.
+    clock[read] = stamps.where((numbers[3] < 24) & (numbers[4] < 60) & (numbers[5] < 60))
     if (unread := known & clock.isna()).any():
         raise ValueError(
             f"`{name}` must be times in one style ({order}, then H:MM or H:MM:SS), found "
