@@ -65,6 +65,10 @@ class TestPlotGrid:
         assert (low + high) / 2 == 53
         assert high == 66
 
+    def test_grids_side_by_side_can_share_their_colours(self):
+        ax = tk.plot_grid(self.table(), x="start", y="zone", value="people", center=53, spread=20)
+        assert ax.collections[0].get_clim() == (33, 73)
+
 
 class TestPlotStreakCounts:
     counts = pd.DataFrame({"n_days": [1, 2, 3], "people_reaching": [100, 20, 5]})

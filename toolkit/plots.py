@@ -60,7 +60,7 @@ def plot_calendar(daily: pd.DataFrame, *, value: str = "people", ax: Axes | None
 
 def plot_grid(
     table: pd.DataFrame, *, x: str, y: str, value: str, center: float | None = None,
-    ax: Axes | None = None,
+    spread: float | None = None, ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """Draw a number for each pair of choices, with the number written in.
 
@@ -72,6 +72,9 @@ def plot_grid(
         The columns to draw along, up and as colour and text.
     center : float, optional
         The value that gets the neutral colour.
+    spread : float, optional
+        How far from `center` the strongest colours lie, for grids side by side; without it
+        as far as the table goes.
     ax : matplotlib.axes.Axes, optional
         Where to draw; the current axes if not given.
 
@@ -89,8 +92,10 @@ def plot_grid(
     ax = plt.gca() if ax is None else ax
     grid = table.set_index([y, x])[value].unstack()  # noqa: PD010
     grid = grid.reindex(index=table[y].unique(), columns=table[x].unique())
-    away = 1 if center is None else np.nanmax(np.abs(grid.to_numpy("float64") - center)) or 1
-    limits = {} if center is None else {"vmin": center - away, "vmax": center + away}
+    limits = {}
+    if center is not None:
+        away = spread or np.nanmax(np.abs(grid.to_numpy("float64") - center)) or 1
+        limits = {"vmin": center - away, "vmax": center + away}
     sns.heatmap(
         grid, annot=True, fmt="g", cmap="crest" if center is None else "vlag", cbar=False,
         linewidths=1, ax=ax, **limits,
