@@ -1,4 +1,5 @@
 import io
+import os
 import subprocess
 import sys
 from base64 import b64decode
@@ -108,7 +109,8 @@ class TestSetup:
 
     def test_a_figure_in_a_notebook_carries_no_version(self):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(INLINE)])
-        NotebookClient(notebook, kernel_name="python3").execute()
+        client = NotebookClient(notebook, kernel_name="python3")
+        client.execute(env=os.environ | {"MPLBACKEND": ""})
         image = b64decode(notebook.cells[0].outputs[0].data["image/png"])
         assert image.startswith(b"\x89PNG")
         assert b"Software" not in image

@@ -60,9 +60,10 @@ def name_called(node):
         return getattr(node.func, "attr", getattr(node.func, "id", None))
 
 
-def fingerprints():
+def sample():
+    """The fingerprint of the plays that the repository ships."""
     lines = (ROOT / "data" / "FINGERPRINTS").read_text(encoding="utf-8").splitlines()
-    return {name: value for value, name in (line.split(maxsplit=1) for line in lines)}
+    return dict(line.split() for line in lines)["plays"]
 
 
 def cells_were_not_run_in_order(notebook):
@@ -155,8 +156,8 @@ def the_source_is_not_the_sample(notebook):
         return
     if match["version"] != toolkit.__version__:
         yield f"run with toolkit {match['version']}, this is {toolkit.__version__}"
-    if match["data"] != fingerprints()["plays.parquet"]:
-        yield f"run on data {match['data']}, the sample is {fingerprints()['plays.parquet']}"
+    if match["data"] != sample():
+        yield f"run on data {match['data']}, the sample is {sample()}"
     try:
         date.fromisoformat(match["as_of"])
     except ValueError as error:
@@ -218,7 +219,7 @@ def test_no_notebook_is_one_in_which(guard, path):
 def good_notebook():
     """Four cells as they should be: a heading, the opening, the parameters, the claims."""
     v4 = nbformat.v4
-    source = f"toolkit {toolkit.__version__} · data sample {fingerprints()['plays.parquet']}"
+    source = f"toolkit {toolkit.__version__} · data sample {sample()}"
     notebook = v4.new_notebook(
         cells=[
             v4.new_markdown_cell("# 06 · Streaks, [next](../notebooks/conftest.py), 1/2 </b>"),
@@ -306,7 +307,7 @@ BROKEN = [
     (the_source_is_not_the_sample, lambda nb: reprint(nb, "sample ", "sample 0")),
     (
         the_source_is_not_the_sample,
-        lambda nb: reprint(nb, fingerprints()["plays.parquet"], "0123456789abcdef"),
+        lambda nb: reprint(nb, sample(), "0123456789abcdef"),
     ),
     (the_source_is_not_the_sample, lambda nb: reprint(nb, "2017-12-10", "2017-12-32")),
     (a_link_leads_nowhere, lambda nb: rewrite(nb, 0, "[next](99_nowhere.ipynb)")),

@@ -91,25 +91,41 @@ class TestReproduce:
         assert [path.name for path in stale.parent.glob("*.png")] == ["01_draw-1.png"]
 
     def test_kernels_start_in_the_folder_of_the_notebook_and_without_a_word(self, tmp_path, capfd):
-        root = series(tmp_path, **{"01_ask": ["import sys", ASK]})
+        root = series(tmp_path, **{"01_ask": [ASK]})
 
         reproduce(root)
 
-        printed = executed(root, "01_ask").cells[1].outputs[0].text.splitlines()
+        printed = executed(root, "01_ask").cells[0].outputs[0].text.splitlines()
         assert printed == [str(root / "notebooks"), "None"]
         assert capfd.readouterr().err == ""
+
+    def test_nothing_of_the_callers_machine_or_clock_gets_in(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("PYTHONTZPATH", str(tmp_path))
+        root = series(tmp_path, **{"01_zones": ["import zoneinfo; zoneinfo.TZPATH"]})
+
+        reproduce(root)
+
+        [cell] = executed(root, "01_zones").cells
+        assert cell.outputs[0].data["text/plain"] == "()"
+        assert cell.metadata == {}
+
+    def test_the_sample_by_its_name_is_no_other_data(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setenv("VIEWING_DATA", "sample")
+        reproduce(series(tmp_path, **{"01_ask": ["1"]}))
+        assert (tmp_path / "build/figures/01_ask.ipynb").exists()
+        assert "claims" not in capsys.readouterr().out
 
     def test_other_data_are_written_elsewhere_and_found_from_the_folder_of_the_caller(
         self, tmp_path, monkeypatch, capsys
     ):
-        root = series(tmp_path, **{"01_ask": ["import sys", ASK]})
+        root = series(tmp_path, **{"01_ask": [ASK]})
         (root / "mine.toml").touch()
         monkeypatch.chdir(root)
         monkeypatch.setenv("VIEWING_DATA", "mine.toml")
 
         assert reproduce(root) == 0
 
-        printed = executed(root, "01_ask", "mine").cells[1].outputs[0].text.splitlines()
+        printed = executed(root, "01_ask", "mine").cells[0].outputs[0].text.splitlines()
         assert printed[1] == str(root / "mine.toml")
         assert not (root / "build/figures").exists()
         said = capsys.readouterr().out.splitlines()[0]

@@ -126,39 +126,43 @@ def to_viewer_days(
     require_choice(day_of, ["start", "end", "split"], "day_of")
     if not min_seconds >= 0:
         raise ValueError(f"`min_seconds` must be 0 or more, got {min_seconds}.")
-    starts = _time_of_day(day_starts_at)
+    day_start = _time_of_day(day_starts_at)
     plays = used_plays(as_plays(plays))
-    _refuse_what_rows_cannot_say(plays, starts, allow_latest)
+    _refuse_what_rows_cannot_say(plays, day_start, allow_latest)
 
     started = _instants(plays, "started_at")
     seconds = plays["watched_seconds"].to_numpy()
-    days = _days(started, plays, tz, starts)
-    n_plays = np.ones(len(plays), dtype="int64")
-    rows = None
+    days = _days(started, plays, tz, day_start)
+    rows = n_plays = None
     if day_of != "start":
-        last = np.maximum(days, _days(_last_instants(plays, started), plays, tz, starts))
+        last = np.maximum(days, _days(_last_instants(plays, started), plays, tz, day_start))
         if day_of == "end":
             days = last
         else:
-            rows, days, n_plays, seconds = _split(plays, tz, starts, started, days, last)
+            rows, days, n_plays, seconds = _split(plays, tz, day_start, started, days, last)
 
     viewer, account = plays["viewer"], plays["account"]
     unit = None if by is None else _unit(plays, by)
     columns = [codes_of(c, c.name) for c in (viewer, unit) if c is not None]
     if rows is not None:
         columns = [(codes[rows], size) for codes, size in columns]
-    table, order, first = _grouped(columns, days)
+    starts, order, first = _grouped(columns, days)
     row = first if rows is None else rows[first]
-    seconds = _summed(seconds, order, table)
+    seconds = _summed(seconds, order, starts)
+    if n_plays is None:
+        n_plays = np.diff(np.append(starts, len(days)))
+    else:
+        n_plays = _summed(n_plays, order, starts)
     viewer_days = pd.DataFrame(
         {
             "viewer": viewer.array[row],
             "account": account.array[row],
             **({} if unit is None else {by: unit.array[row]}),
             "day": day_values(days[first]),
-            "n_plays": _summed(n_plays, order, table),
+            "n_plays": n_plays,
             "watched_seconds": seconds,
-        }
+        },
+        copy=False,
     )
     _require_one_account(viewer_days)
     if min_seconds:
@@ -196,12 +200,12 @@ def last_full_day(until, *, tz, day_starts_at: str = "00:00"):
     Timestamp('2017-12-10 00:00:00')
     """
 
-    def full(instants, at, offsets, starts):
-        days = _wall_days(instants, at, offsets, starts)
+    def full(instants, at, offsets, day_start):
+        days = _wall_days(instants, at, offsets, day_start)
         # Where the clock goes back over the start of a day, the day before comes once more.
         for change in at[1:]:
             soon = (instants < change) & (change <= instants + _DAY)
-            days[soon] = np.minimum(days[soon], _wall_days(change, at, offsets, starts))
+            days[soon] = np.minimum(days[soon], _wall_days(change, at, offsets, day_start))
         return days - 1
 
     return _by_zone(until, "until", tz, day_starts_at, full)
@@ -235,11 +239,11 @@ def first_full_day(since, *, tz, day_starts_at: str = "00:00"):
     Timestamp('2017-11-02 00:00:00')
     """
 
-    def full(instants, at, offsets, starts):
-        days = _wall_days(instants - 1, at, offsets, starts)
+    def full(instants, at, offsets, day_start):
+        days = _wall_days(instants - 1, at, offsets, day_start)
         for change in at[1:]:
             late = (instants > change - 1) & (change - 1 >= instants - _DAY)
-            days[late] = np.maximum(days[late], _wall_days(change - 1, at, offsets, starts))
+            days[late] = np.maximum(days[late], _wall_days(change - 1, at, offsets, day_start))
         return days + 1
 
     return _by_zone(since, "since", tz, day_starts_at, full)
@@ -289,7 +293,7 @@ def period_edges(
     return numbers, numbers
 
 
-def _refuse_what_rows_cannot_say(plays: pd.DataFrame, starts: int, allow_latest: bool) -> None:
+def _refuse_what_rows_cannot_say(plays: pd.DataFrame, day_start: int, allow_latest: bool) -> None:
     latest = (plays["row_is"] == "latest").to_numpy()
     if latest.any() and not allow_latest:
         sources = sorted(plays["source"][latest].astype("str").unique())
@@ -299,7 +303,7 @@ def _refuse_what_rows_cannot_say(plays: pd.DataFrame, starts: int, allow_latest:
             "(`allow_latest=True` lets them through)."
         )
     dates = (plays["precision"] == "day").to_numpy()
-    if dates.any() and starts:
+    if dates.any() and day_start:
         sources = sorted(plays["source"][dates].astype("str").unique())
         raise ValueError(
             f"`day_starts_at` must be '00:00' for rows that have a date and no hour, "
@@ -325,14 +329,14 @@ def _last_instants(plays: pd.DataFrame, started: np.ndarray) -> np.ndarray:
     return np.maximum(started, ended - 1)
 
 
-def _days(instants: np.ndarray, plays: pd.DataFrame, tz: str, starts: int) -> np.ndarray:
+def _days(instants: np.ndarray, plays: pd.DataFrame, tz: str, day_start: int) -> np.ndarray:
     """Return the day of each instant, in whole days since 1970-01-01."""
     days = np.empty(len(instants), dtype="int64")
     for zone, rows in _zones(plays, tz):
         some = instants[rows]
         if len(some):
             pieces = _offsets(zone, int(some.min()), int(some.max()))
-            days[rows] = _wall_days(some, *pieces, starts)
+            days[rows] = _wall_days(some, *pieces, day_start)
     if (dates := (plays["precision"] == "day").to_numpy()).any():
         days[dates] = plays["started_at"].array.asi8[dates] // _DAY
     return days
@@ -352,7 +356,7 @@ def _zones(plays: pd.DataFrame, tz: str) -> Iterator[tuple[str, slice | np.ndarr
         yield zone, np.flatnonzero(codes == code)
 
 
-def _split(plays, tz, starts, started, days, last):
+def _split(plays, tz, day_start, started, days, last):
     """Give each day its part of a play; the seconds follow the time from start to end."""
     n_days = last - days + 1
     rows = np.repeat(np.arange(len(plays)), n_days)
@@ -366,8 +370,8 @@ def _split(plays, tz, starts, started, days, last):
         inside = np.zeros(len(plays), dtype=bool)
         inside[where] = True
         some = np.flatnonzero(across & inside[rows])
-        low[some] = np.maximum(low[some], from_clock(day[some] * _DAY + starts, zone)[0])
-        high[some] = np.minimum(high[some], from_clock((day[some] + 1) * _DAY + starts, zone)[0])
+        low[some] = np.maximum(low[some], from_clock(day[some] * _DAY + day_start, zone)[0])
+        high[some] = np.minimum(high[some], from_clock((day[some] + 1) * _DAY + day_start, zone)[0])
     lasted = (ended - started)[rows[across]]
     share[across] = np.maximum(high - low, 0)[across] / lasted
     seconds = plays["watched_seconds"].to_numpy()[rows] * share
@@ -415,7 +419,7 @@ def _require_one_account(viewer_days: pd.DataFrame) -> None:
 
 
 def _by_zone(when, name: str, tz, day_starts_at: str, full):
-    starts = _time_of_day(day_starts_at)
+    day_start = _time_of_day(day_starts_at)
     one = not isinstance(when, pd.Series)
     instants = pd.Series([when]) if one else when
     instants = pd.to_datetime(instants)
@@ -428,16 +432,16 @@ def _by_zone(when, name: str, tz, day_starts_at: str, full):
         some = values[rows]
         if len(some):
             at, offsets = _offsets(zone, int(some.min()) - 2 * _DAY, int(some.max()) + 2 * _DAY)
-            days[rows] = full(some, at, offsets, starts)
+            days[rows] = full(some, at, offsets, day_start)
     days = pd.Series(day_values(days), index=instants.index, name=name)
     return days.iloc[0] if one else days
 
 
-def _wall_days(instants, at: np.ndarray, offsets: np.ndarray, starts: int):
+def _wall_days(instants, at: np.ndarray, offsets: np.ndarray, day_start: int):
     if len(at) == 1:
-        return (instants + (offsets[0] - starts)) // _DAY
+        return (instants + (offsets[0] - day_start)) // _DAY
     piece = np.searchsorted(at, instants, side="right") - 1
-    return (instants + (offsets[piece] - starts)) // _DAY
+    return (instants + (offsets[piece] - day_start)) // _DAY
 
 
 @functools.lru_cache(maxsize=1024)
