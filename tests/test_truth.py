@@ -82,7 +82,7 @@ def test_each_near_miss_is_counted_by_its_careless_query_alone():
     assert near_misses("only by another zone") <= in_utc - asked
     assert near_misses("lost in UTC") <= asked - in_utc
     assert near_misses("saved only by a later day start") <= from_four - asked
-    assert near_misses("loses a day with a later day start") <= asked - from_four
+    assert near_misses("loses a day to a later start") <= asked - from_four
     assert near_misses("trailer") <= all_rows - asked
     assert near_misses("17 days only") <= set(seventeen["viewer"]) - asked
     assert near_misses("one day missed") | near_misses("sibling") <= forgiving - asked

@@ -127,13 +127,13 @@ NEAR_MISSES = [
     ),
     Case(
         "case 6", "America/New_York", 19, 52, 20.6, (34,), ((34, 0.7),),
-        what="one of the 53 who loses a day with a later day start",
+        what="one of the 53 who loses a day to a later start",
         counted_by="days that start at midnight",
         not_counted_because="with days from 04:00 the play at 00:40 on 4 December is of the 3rd",
     ),
     Case(
         "case 7", "Europe/Berlin", 21, 41, 19.8, (27,),
-        what="a sibling in the account of one of the 53, with 17 of the 18 days",
+        what="a sibling of one of the 53, with 17 of the days",
         counted_by="a forgiven gap of one day: one viewer more, but no account more",
         not_counted_because="27 November was not watched by this profile",
     ),
