@@ -4,7 +4,16 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import toolkit as tk
-from toolkit.tables import as_plays, codes_of, day_numbers, day_values, pack
+from toolkit import tables
+from toolkit.tables import (
+    as_plays,
+    canonical_runs,
+    codes_of,
+    day_numbers,
+    day_values,
+    pack,
+    stable_order,
+)
 
 
 def plays_of(*rows, **columns):
@@ -20,7 +29,6 @@ class TestAsPlays:
             "title": "category",
             "started_at": "datetime64[us, UTC]",
             "account": "category",
-            "watched_seconds": "float64",
             "source": "category",
             "row_is": "category",
             "precision": "category",
@@ -213,6 +221,44 @@ class TestPack:
             120000001,
             120000002,
         ]
+
+
+class TestStableOrder:
+    @pytest.mark.parametrize("highest", [50, 2**62])
+    def test_equal_keys_stay_as_they_stand_however_far_from_sorted(self, highest):
+        rng = np.random.default_rng(2)
+        key = np.append(rng.integers(0, 50, 20_000), highest)
+        for values in (key, np.sort(key), key[::-1].copy()):
+            assert (stable_order(values) == np.argsort(values, kind="stable")).all()
+
+
+class TestCanonicalRuns:
+    def runs(self, *rows, step=1):
+        *ids, values = (np.array(column) for column in zip(*rows, strict=True))
+        edges = canonical_runs(ids, values, step)
+        return None if edges is None else edges.tolist()
+
+    def test_a_run_goes_on_by_one_step_of_the_same_ids(self):
+        assert self.runs((0, 1), (0, 2), (0, 4), (1, 5), (1, 6)) == [0, 2, 3, 5]
+        assert self.runs((0, 1), (0, 1), (0, 2), step=0) == [0, 2, 3]
+        assert self.runs((0, 0, 1), (0, 1, 2), (1, 0, 3)) == [0, 1, 2, 3]
+
+    def test_what_is_not_in_order_or_stands_twice_gives_none(self):
+        assert self.runs((0, 2), (0, 1)) is None
+        assert self.runs((0, 1), (0, 1)) is None
+        assert self.runs((1, 1), (0, 2)) is None
+        assert self.runs((1, 0, 1), (0, 1, 2)) is None
+        assert self.runs((0, 1, 1), (0, 0, 2)) is None
+
+    def test_blocks_do_not_show(self, monkeypatch):
+        rng = np.random.default_rng(3)
+        ids = np.sort(rng.integers(0, 9, 400))
+        values = np.arange(400) * 2 - rng.integers(0, 2, 400)
+        whole = canonical_runs([ids], values, 1)
+        for size in (1, 2, 7, 399, 400):
+            monkeypatch.setattr(tables, "_BLOCK", size)
+            assert canonical_runs([ids], values, 1).tolist() == whole.tolist()
+            assert canonical_runs([ids], np.append(values[:-1], 0), 1) is None
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

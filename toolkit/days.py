@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,10 +13,12 @@ import pandas as pd
 
 from toolkit.tables import (
     as_plays,
+    canonical_runs,
     codes_of,
     day_values,
     pack,
     require_choice,
+    stable_order,
     used_plays,
 )
 
@@ -31,6 +34,7 @@ __all__ = [
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BLOCK = 2**15
 _WEEKDAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 
 
@@ -131,7 +135,7 @@ def to_viewer_days(
     _refuse_what_rows_cannot_say(plays, day_start, allow_latest)
 
     started = _instants(plays, "started_at")
-    seconds = plays["watched_seconds"].to_numpy()
+    seconds = plays["watched_seconds"].to_numpy() if "watched_seconds" in plays else None
     days = _days(started, plays, tz, day_start)
     rows = n_plays = None
     if day_of != "start":
@@ -146,20 +150,16 @@ def to_viewer_days(
     columns = [codes_of(c, c.name) for c in (viewer, unit) if c is not None]
     if rows is not None:
         columns = [(codes[rows], size) for codes, size in columns]
-    starts, order, first = _grouped(columns, days)
+    first, size, summed = _grouped(columns, days)
     row = first if rows is None else rows[first]
-    seconds = _summed(seconds, order, starts)
-    if n_plays is None:
-        n_plays = np.diff(np.append(starts, len(days)))
-    else:
-        n_plays = _summed(n_plays, order, starts)
+    seconds = np.full(len(first), np.nan) if seconds is None else summed(seconds)
     viewer_days = pd.DataFrame(
         {
             "viewer": viewer.array[row],
             "account": account.array[row],
             **({} if unit is None else {by: unit.array[row]}),
             "day": day_values(days[first]),
-            "n_plays": n_plays,
+            "n_plays": size if n_plays is None else summed(n_plays),
             "watched_seconds": seconds,
         },
         copy=False,
@@ -294,21 +294,27 @@ def period_edges(
 
 
 def _refuse_what_rows_cannot_say(plays: pd.DataFrame, day_start: int, allow_latest: bool) -> None:
-    latest = (plays["row_is"] == "latest").to_numpy()
-    if latest.any() and not allow_latest:
-        sources = sorted(plays["source"][latest].astype("str").unique())
+    latest = _rows_with(plays, "row_is", "latest")
+    if len(latest) and not allow_latest:
+        sources = sorted(plays["source"].iloc[latest].astype("str").unique())
         raise ValueError(
-            f"`plays` must not hold only the latest date of each title, found {latest.sum()} such "
+            f"`plays` must not hold only the latest date of each title, found {len(latest)} such "
             f"rows from {sources}: streaks and rewatches cannot be read from them "
             "(`allow_latest=True` lets them through)."
         )
-    dates = (plays["precision"] == "day").to_numpy()
-    if dates.any() and day_start:
-        sources = sorted(plays["source"][dates].astype("str").unique())
+    dates = _rows_with(plays, "precision", "day")
+    if len(dates) and day_start:
+        sources = sorted(plays["source"].iloc[dates].astype("str").unique())
         raise ValueError(
             f"`day_starts_at` must be '00:00' for rows that have a date and no hour, "
-            f"found {dates.sum()} such rows from {sources}."
+            f"found {len(dates)} such rows from {sources}."
         )
+
+
+def _rows_with(plays: pd.DataFrame, column: str, value: str) -> np.ndarray:
+    if value not in plays[column].cat.categories:
+        return np.zeros(0, dtype="int64")
+    return np.flatnonzero(plays[column] == value)
 
 
 def _instants(plays: pd.DataFrame, name: str) -> np.ndarray:
@@ -321,24 +327,32 @@ def _instants(plays: pd.DataFrame, name: str) -> np.ndarray:
 
 def _last_instants(plays: pd.DataFrame, started: np.ndarray) -> np.ndarray:
     """Return the last instant of each play: an end is not itself part of the play."""
-    lasted = np.nan_to_num(plays["watched_seconds"].to_numpy()) * _SECOND
-    ended = started + lasted.round().astype("int64")
+    ended = started
+    if "watched_seconds" in plays:
+        lasted = np.nan_to_num(plays["watched_seconds"].to_numpy()) * _SECOND
+        ended = started + lasted.round().astype("int64")
     if "ended_at" in plays:
         known = plays["ended_at"].notna().to_numpy()
-        ended[known] = plays["ended_at"].array.asi8[known]
+        ended = np.where(known, plays["ended_at"].array.asi8, ended)
     return np.maximum(started, ended - 1)
 
 
 def _days(instants: np.ndarray, plays: pd.DataFrame, tz: str, day_start: int) -> np.ndarray:
     """Return the day of each instant, in whole days since 1970-01-01."""
-    days = np.empty(len(instants), dtype="int64")
+    days = np.empty(len(instants), dtype="int32")
     for zone, rows in _zones(plays, tz):
         some = instants[rows]
-        if len(some):
-            pieces = _offsets(zone, int(some.min()), int(some.max()))
-            days[rows] = _wall_days(some, *pieces, day_start)
-    if (dates := (plays["precision"] == "day").to_numpy()).any():
-        days[dates] = plays["started_at"].array.asi8[dates] // _DAY
+        if not len(some):
+            continue
+        pieces = _offsets(zone, int(some.min()), int(some.max()))
+        here = days[rows]
+        # Block by block, so that what is computed stays in the processor's cache.
+        for low in range(0, len(some), _BLOCK):
+            block = slice(low, low + _BLOCK)
+            here[block] = _wall_days(some[block], *pieces, day_start)
+        days[rows] = here
+    dates = _rows_with(plays, "precision", "day")
+    days[dates] = plays["started_at"].array.asi8[dates] // _DAY
     return days
 
 
@@ -374,6 +388,8 @@ def _split(plays, tz, day_start, started, days, last):
         high[some] = np.minimum(high[some], from_clock((day[some] + 1) * _DAY + day_start, zone)[0])
     lasted = (ended - started)[rows[across]]
     share[across] = np.maximum(high - low, 0)[across] / lasted
+    if "watched_seconds" not in plays:
+        return rows, day, (position == 0).astype("int64"), None
     seconds = plays["watched_seconds"].to_numpy()[rows] * share
     return rows, day, (position == 0).astype("int64"), seconds
 
@@ -391,22 +407,30 @@ def _unit(plays: pd.DataFrame, by: str) -> pd.Series:
 
 
 def _grouped(columns: list, days: np.ndarray):
-    """Return where each group starts in sorted order, that order, and each group's first row."""
+    """Return a row of each group, the groups' sizes, and how to sum over their rows."""
     if not len(days):
-        return np.zeros(0, dtype="int64"), None, np.zeros(0, dtype="int64")
-    low = days.min()
-    key = pack(*columns, (days - low, int(days.max() - low) + 1))
-    order = None
-    if (key[1:] < key[:-1]).any():
-        order = np.argsort(key, kind="stable")
+        none = np.zeros(0, dtype="int64")
+        return none, none, lambda values: values[:0]
+    edges, order = canonical_runs([codes for codes, _ in columns], days, 0), None
+    if edges is None:
+        low, high = int(days.min()), int(days.max())
+        key = pack(*columns, (days - low, high - low + 1))
+        if math.prod(size for _, size in columns) * (high - low + 1) <= 4 * len(days):
+            # So dense that counting every possible group is cheaper than sorting.
+            counts = np.bincount(key)
+            group = np.flatnonzero(counts)
+            row = np.zeros(len(counts), dtype="int32" if len(key) < 2**31 else "int64")
+            row[key] = np.arange(len(key), dtype=row.dtype)
+            return row[group], counts[group], lambda values: np.bincount(key, values)[group]
+        order = stable_order(key)
         key = key[order]
-    starts = np.append(0, np.flatnonzero(key[1:] != key[:-1]) + 1)
-    return starts, order, starts if order is None else order[starts]
+        edges = np.concatenate([[0], np.flatnonzero(key[1:] != key[:-1]) + 1, [len(key)]])
 
+    def summed(values):
+        return np.add.reduceat(values if order is None else values[order], edges[:-1])
 
-def _summed(values: np.ndarray, order: np.ndarray | None, starts: np.ndarray) -> np.ndarray:
-    values = values if order is None else values[order]
-    return np.add.reduceat(values, starts) if len(starts) else values[:0]
+    row = edges[:-1] if order is None else order[edges[:-1]]
+    return row, np.diff(edges), summed
 
 
 def _require_one_account(viewer_days: pd.DataFrame) -> None:
@@ -438,10 +462,14 @@ def _by_zone(when, name: str, tz, day_starts_at: str, full):
 
 
 def _wall_days(instants, at: np.ndarray, offsets: np.ndarray, day_start: int):
-    if len(at) == 1:
-        return (instants + (offsets[0] - day_start)) // _DAY
-    piece = np.searchsorted(at, instants, side="right") - 1
-    return (instants + (offsets[piece] - day_start)) // _DAY
+    if len(at) > 6:
+        piece = np.searchsorted(at, instants, side="right") - 1
+        return (instants + (offsets[piece] - day_start)) // _DAY
+    # A log of a few years sees few changes of the clock, so that adding each is cheaper.
+    wall = instants + (offsets[0] - day_start)
+    for change, by in zip(at[1:], np.diff(offsets), strict=True):
+        wall = wall + (instants >= change) * by
+    return wall // _DAY
 
 
 @functools.lru_cache(maxsize=1024)

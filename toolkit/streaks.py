@@ -11,12 +11,14 @@ from toolkit.tables import (
     as_streaks,
     as_viewer_days,
     as_viewers,
+    canonical_runs,
     codes_of,
     day_numbers,
     day_values,
     pack,
     require_choice,
     require_columns,
+    stable_order,
     unit_of,
 )
 
@@ -124,30 +126,35 @@ def find_streaks(
     unit = unit_of(viewer_days, "viewer_days")
     units = ["viewer", *([unit] if unit else [])]
 
-    days = day_numbers(viewer_days["day"], "day")
-    ends, starts = _observed(viewer_days["viewer"], as_of, viewers, observed_from)
-    used = (days >= starts) & (days <= ends)
-    if not used.all():
-        viewer_days, days = viewer_days[used], days[used]
-
-    numbers = period_numbers(days, period, week_starts)
-    columns = [codes_of(viewer_days[name], name) for name in units]
-    order, first, last, n_days = _runs(columns, numbers, int(max_gap_days))
-    head = first if order is None else order[first]
-    tail = last if order is None else order[last]
-    first, last = numbers[head], numbers[tail]
-
-    streaks = viewer_days[[*units[:1], "account", *units[1:]]].take(head).reset_index(drop=True)
-    ends, starts = _observed(streaks["viewer"], as_of, viewers, observed_from)
-    came, left = _available(streaks, unit, titles)
+    edges = (as_of, viewers, observed_from)
     cut = (period, week_starts)
-    return streaks.assign(
-        first_day=day_values(period_edges(first, *cut)[0]),
-        last_day=day_values(period_edges(last, *cut)[1]),
-        n_days=n_days,
-        is_open=last + max_gap_days >= _last_over(ends, left, day_in_progress, *cut),
-        may_start_earlier=_touches(first - max_gap_days, starts, came, *cut),
-    )
+
+    runs = _steady_runs(viewer_days, units) if period == "day" and not max_gap_days else None
+    if runs is None or _any_unobserved(viewer_days["viewer"], runs, edges):
+        days = day_numbers(viewer_days["day"], "day")
+        ends, starts = _observed(viewer_days["viewer"], slice(None), *edges)
+        used = (days >= starts) & (days <= ends)
+        if not used.all():
+            viewer_days, days = viewer_days[used], days[used]
+        columns = [codes_of(viewer_days[name], name) for name in units]
+        runs = _runs(columns, period_numbers(days, *cut), int(max_gap_days))
+    head, first, last, n_days = runs
+
+    ends, starts = _observed(viewer_days["viewer"], head, *edges)
+    came, left = (_UNKNOWN, -_UNKNOWN)
+    if titles is not None:
+        came, left = _available(viewer_days, unit, head, titles)
+    last_over = _last_over(ends, left, day_in_progress, *cut)
+    streaks = {
+        name: viewer_days[name].array[head] for name in [*units[:1], "account", *units[1:]]
+    } | {
+        "first_day": day_values(period_edges(first, *cut)[0]),
+        "last_day": day_values(period_edges(last, *cut)[1]),
+        "n_days": n_days,
+        "is_open": last >= last_over - max_gap_days,
+        "may_start_earlier": _touches(first, max_gap_days, starts, came, *cut),
+    }
+    return pd.DataFrame(streaks, copy=False)
 
 
 def longest_streaks(streaks: pd.DataFrame, *, n: int = 1) -> pd.DataFrame:
@@ -331,38 +338,63 @@ def count_streaks(
     return counted[[*groups, *counted.columns.drop(groups)]]
 
 
+def _steady_runs(viewer_days: pd.DataFrame, units: list):
+    """Return the runs of days without a gap; None where order or a day twice asks for more."""
+    days = viewer_days["day"]
+    if not len(days):
+        return None
+    ids = [codes_of(viewer_days[name], name)[0] for name in units]
+    one_day = np.timedelta64(1, "D") // np.timedelta64(1, np.datetime_data(days.dtype)[0])
+    edges = canonical_runs(ids, days.to_numpy().view("int64"), int(one_day))
+    if edges is None:
+        return None
+    # Within a run each step is a day, so that midnights need a look at the heads alone.
+    head, n_days = edges[:-1], np.diff(edges)
+    first = day_numbers(days.to_numpy()[head], "day")
+    last = first + n_days
+    last -= 1
+    return head, first, last, n_days
+
+
+def _any_unobserved(viewer: pd.Series, runs: tuple, edges: tuple) -> bool:
+    head, first, last, _ = runs
+    ends, starts = _observed(viewer, head, *edges)
+    return bool((first < starts).any() or (last > ends).any())
+
+
 def _runs(columns: list, numbers: np.ndarray, max_gap: int):
-    """Return the rows in order (None: as they stand), where each run starts and ends, its size."""
+    """Return the first row of each run, its first and last number and how many it holds."""
     if not len(numbers):
-        none = np.zeros(0, dtype="int64")
-        return None, none, none, none
+        return (np.zeros(0, dtype="int64"),) * 4
     low = int(numbers.min())
     span = int(numbers.max()) - low + 1
     max_gap = min(max_gap, span)
     # The room left free after the last number makes every step to another group a long one.
     key = pack(*columns, (numbers - low, span + max_gap + 1))
-    order = None
+    order = np.arange(len(key))
     step = np.diff(key)
     if (step < 0).any():
-        order = np.argsort(key, kind="stable")
+        order = stable_order(key)
         step = np.diff(key[order])
     breaks = np.flatnonzero(step > max_gap + 1)
     first, last = np.append(0, breaks + 1), np.append(breaks, len(key) - 1)
-    n_days = last - first + 1
-    if (again := step == 0).any():
-        n_days -= np.add.reduceat(np.append(again, False), first, dtype="int64")
-    return order, first, last, n_days
+    again = np.add.reduceat(np.append(step == 0, False), first, dtype="int64")
+    return order[first], numbers[order[first]], numbers[order[last]], last - first + 1 - again
 
 
-def _observed(viewer: pd.Series, as_of, viewers: pd.DataFrame | None, observed_from):
-    """Return the last and the first observed day of each row, as numbers."""
+def _observed(viewer: pd.Series, rows, as_of, viewers: pd.DataFrame | None, observed_from):
+    """Return the last and the first observed day of rows, as numbers; one each if all share it."""
     if viewers is None:
         start = _UNKNOWN if observed_from is None else _day_number(observed_from, "observed_from")
         return _day_number(as_of, "as_of"), start
     viewers = as_viewers(viewers, needed=["as_of"])
     if observed_from is not None and "observed_from" in viewers:
         raise ValueError("`observed_from` must be given once, found it in `viewers` too.")
-    row = pd.Index(viewers["viewer"]).get_indexer(viewer)
+    known, viewer = pd.Index(viewers["viewer"]), viewer.iloc[rows]
+    if isinstance(viewer.dtype, pd.CategoricalDtype):
+        row = known.get_indexer(viewer.cat.categories)[viewer.cat.codes]
+    else:
+        row = known.get_indexer(viewer)
     if (unknown := row < 0).any():
         raise ValueError(
             f"`viewers` must have a row for every viewer; "
@@ -379,24 +411,20 @@ def _observed(viewer: pd.Series, as_of, viewers: pd.DataFrame | None, observed_f
     return ends, starts[row]
 
 
-def _available(streaks: pd.DataFrame, unit: str | None, titles: pd.DataFrame | None):
-    """Return the first and the last day on which each streak's title could be watched."""
-    if titles is None:
-        return _UNKNOWN, -_UNKNOWN
+def _available(viewer_days: pd.DataFrame, unit: str | None, rows: np.ndarray, titles: pd.DataFrame):
+    """Return the first and the last day on which each row's title could be watched."""
     if unit is None:
         raise ValueError("`titles` must go with a table by title or series, found neither.")
     edges = ["available_from", "available_until"]
     require_columns(titles, [unit, *edges], "titles")
     # A title without dates was there all along; a series is there while any of its titles is.
     dated = titles[edges].astype("datetime64[us]").fillna(_ALL_ALONG)
-    dated = dated.groupby(titles[unit].astype("object")).agg(
-        dict(zip(edges, ["min", "max"], strict=True))
-    )
-    row = dated.index.get_indexer(streaks[unit].astype("object"))
+    dated = dated.groupby(titles[unit].astype("object")).agg({edges[0]: "min", edges[1]: "max"})
+    names = viewer_days[unit].iloc[rows]
+    row = dated.index.get_indexer(names.astype("object"))
     if (unknown := row < 0).any():
         raise ValueError(
-            f"`titles` must have a row for every {unit}, "
-            f"found none for {streaks[unit][unknown].iloc[0]!r}."
+            f"`titles` must have a row for every {unit}, found none for {names[unknown].iloc[0]!r}."
         )
     return (day_numbers(dated[edge], f"titles.{edge}")[row] for edge in edges)
 
@@ -408,12 +436,14 @@ def _last_over(ends, left, day_in_progress: bool, period: str, week_starts: str)
     return period_numbers(over + 1, period, week_starts) - 1
 
 
-def _touches(first: np.ndarray, starts, came, period: str, week_starts: str) -> pd.array:
-    """Say which streaks may have begun before the log; `first` is less the days forgiven."""
-    unknown = np.broadcast_to(starts == _UNKNOWN, len(first))
+def _touches(first: np.ndarray, max_gap: int, starts, came, period: str, week_starts: str):
+    """Say which streaks may have begun before the log; unknown where its start is."""
+    unknown = np.broadcast_to(starts == _UNKNOWN, len(first)).copy()
+    if unknown.all():
+        return pd.arrays.BooleanArray(np.zeros(len(first), dtype=bool), unknown)
     starts = np.where(unknown, 0, starts)
     before = period_numbers(starts - 1, period, week_starts)
-    return pd.arrays.BooleanArray((first <= before + 1) & (came < starts), unknown.copy())
+    return pd.arrays.BooleanArray((first <= before + max_gap + 1) & (came < starts), unknown)
 
 
 def _day(day, name: str) -> pd.Timestamp:

@@ -141,7 +141,7 @@ def load_table(
             plays[name] = values
     plays |= to_pseudonyms(raw, source, key)
     # A canonical file says itself what its rows are.
-    plays = {"source": source, "row_is": row_is} | plays
+    plays = {"watched_seconds": np.nan, "source": source, "row_is": row_is} | plays
     plays = as_plays(pd.DataFrame(plays, index=raw.index))
     for name in ("viewer", "account", "title"):
         reasons.append((plays[name].isna().to_numpy(), f"no {name}"))
