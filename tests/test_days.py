@@ -239,7 +239,7 @@ class TestToViewerDays:
             ({"row_is": "seen"}, {"tz": "UTC"}, "`row_is` must be one of"),
             ({"account": ["a", "b"]}, {"tz": "UTC"}, "`plays` must give each viewer one account"),
             ({"viewer": ["ann", None]}, {"tz": "UTC"}, "`viewer` must be there on every row"),
-            ({"started_at": pd.NaT}, {"tz": "UTC"}, "`started_at` on every row that is used; 2"),
+            ({"started_at": pd.NaT}, {"tz": "UTC"}, "`started_at` must be there on every row; 2"),
         ],
     )  # fmt: skip
     def test_what_is_wrong_is_said_in_a_sentence(self, change, arguments, message):

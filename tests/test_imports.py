@@ -12,7 +12,7 @@ import toolkit
 
 PACKAGE = Path(toolkit.__file__).parent
 LAYERS = [
-    {"tables", "privacy.keys", "titles", "intervals"},
+    {"tables", "order", "privacy.keys", "titles", "intervals"},
     {"days"},
     {"loaders", "viewings"},
     {"streaks", "cohorts", "rewatch", "audience", "sittings", "surprise", "effects"},

@@ -39,10 +39,10 @@ class TestLoadTable:
         plays = load(write(tmp_path, table()))
         key = bytes.fromhex(key_file.read_text())
         assert sorted(plays["viewer"]) == sorted(
-            pseudonym("viewer", "table", n, "", key=key) for n in "67"
+            pseudonym("viewer", "table", n, n, key=key) for n in "67"
         )
         six = plays[plays["watched_seconds"] == 5400].iloc[0]
-        assert six["viewer"] == pseudonym("viewer", "table", "6", "", key=key)
+        assert six["viewer"] == pseudonym("viewer", "table", "6", "6", key=key)
         assert six["account"] == pseudonym("account", "table", "6", key=key)
         assert six["started_at"] == pd.Timestamp("2016-03-01 23:30Z")
         assert six[["title", "source", "row_is", "precision"]].tolist() == [

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import re
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,16 +12,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.tables import (
-    as_plays,
-    canonical_runs,
-    codes_of,
-    day_values,
-    pack,
-    require_choice,
-    stable_order,
-    used_plays,
-)
+from toolkit.order import canonical_runs, codes_of, day_values, pack, stable_order
+from toolkit.tables import as_plays, require_choice, used_plays
 
 __all__ = [
     "first_full_day",
@@ -128,14 +121,15 @@ def to_viewer_days(
     """
     require_choice(by, ["title", "series", None], "by")
     require_choice(day_of, ["start", "end", "split"], "day_of")
-    if not min_seconds >= 0:
-        raise ValueError(f"`min_seconds` must be 0 or more, got {min_seconds}.")
+    if not isinstance(min_seconds, int | float | np.number) or not min_seconds >= 0:
+        raise ValueError(f"`min_seconds` must be 0 or more, got {min_seconds!r}.")
     day_start = _time_of_day(day_starts_at)
+    has_accounts = "account" in plays
     plays = used_plays(as_plays(plays))
     _refuse_what_rows_cannot_say(plays, day_start, allow_latest)
 
     started = _instants(plays, "started_at")
-    seconds = plays["watched_seconds"].to_numpy() if "watched_seconds" in plays else None
+    seconds = _known_seconds(plays)
     days = _days(started, plays, tz, day_start)
     rows = n_plays = None
     if day_of != "start":
@@ -148,6 +142,8 @@ def to_viewer_days(
     viewer, account = plays["viewer"], plays["account"]
     unit = None if by is None else _unit(plays, by)
     columns = [codes_of(c, c.name) for c in (viewer, unit) if c is not None]
+    if has_accounts:
+        _require_one_account(viewer, account)
     if rows is not None:
         columns = [(codes[rows], size) for codes, size in columns]
     first, size, summed = _grouped(columns, days)
@@ -164,7 +160,6 @@ def to_viewer_days(
         },
         copy=False,
     )
-    _require_one_account(viewer_days)
     if min_seconds:
         viewer_days = viewer_days[~(seconds < min_seconds)].reset_index(drop=True)
     return viewer_days
@@ -319,10 +314,21 @@ def _rows_with(plays: pd.DataFrame, column: str, value: str) -> np.ndarray:
 
 def _instants(plays: pd.DataFrame, name: str) -> np.ndarray:
     if (missing := plays[name].isna()).any():
-        raise ValueError(
-            f"`plays` must have `{name}` on every row that is used; {missing.sum()} are missing."
-        )
+        raise ValueError(f"`{name}` must be there on every row; {missing.sum()} are missing.")
     return plays[name].array.asi8
+
+
+def _known_seconds(plays: pd.DataFrame) -> np.ndarray | None:
+    """Return the seconds of each play; None: no play's are known."""
+    if "watched_seconds" not in plays:
+        return None
+    seconds = plays["watched_seconds"].to_numpy()
+    if (wrong := (seconds < 0) | (seconds == np.inf)).any():
+        raise ValueError(
+            f"`watched_seconds` must be 0 or more, or missing, on every row that is used; "
+            f"found {seconds[wrong][0]}."
+        )
+    return seconds
 
 
 def _last_instants(plays: pd.DataFrame, started: np.ndarray) -> np.ndarray:
@@ -352,7 +358,10 @@ def _days(instants: np.ndarray, plays: pd.DataFrame, tz: str, day_start: int) ->
             here[block] = _wall_days(some[block], *pieces, day_start)
         days[rows] = here
     dates = _rows_with(plays, "precision", "day")
-    days[dates] = plays["started_at"].array.asi8[dates] // _DAY
+    midnights = plays["started_at"].array.asi8[dates]
+    if (midnights % _DAY).any():
+        raise ValueError("`started_at` must be midnight UTC where `precision` is 'day'.")
+    days[dates] = midnights // _DAY
     return days
 
 
@@ -433,12 +442,16 @@ def _grouped(columns: list, days: np.ndarray):
     return row, np.diff(edges), summed
 
 
-def _require_one_account(viewer_days: pd.DataFrame) -> None:
-    viewer, _ = codes_of(viewer_days["viewer"], "viewer")
-    account, _ = codes_of(viewer_days["account"], "account")
-    two = np.flatnonzero((viewer[1:] == viewer[:-1]) & (account[1:] != account[:-1]))
-    if len(two):
-        who = viewer_days["viewer"].iloc[two[0]]
+def _require_one_account(viewer: pd.Series, account: pd.Series) -> None:
+    if isinstance(viewer.dtype, pd.CategoricalDtype):
+        row = viewer.cat.codes.to_numpy()
+    else:
+        row = np.unique(viewer, return_inverse=True)[1]
+    codes, _ = codes_of(account, "account")
+    first = np.zeros(int(row.max(initial=-1)) + 1, dtype=codes.dtype)
+    first[row[::-1]] = codes[::-1]
+    if (two := codes != first[row]).any():
+        who = viewer.iloc[int(two.argmax())]
         raise ValueError(f"`plays` must give each viewer one account, found two for {who!r}.")
 
 
@@ -449,8 +462,8 @@ def _by_zone(when, name: str, tz, day_starts_at: str, full):
     instants = pd.to_datetime(instants)
     if not isinstance(instants.dtype, pd.DatetimeTZDtype):
         raise ValueError(f"`{name}` must be an instant with a time zone, got {instants.iloc[0]}.")
-    frame = pd.DataFrame({"at": instants.astype("datetime64[us, UTC]"), "tz": tz})
-    values = _instants(frame, "at")
+    frame = pd.DataFrame({name: instants.astype("datetime64[us, UTC]"), "tz": tz})
+    values = _instants(frame, name)
     days = np.empty(len(values), dtype="int64")
     for zone, rows in _zones(frame, "tz"):
         some = values[rows]
@@ -505,11 +518,7 @@ def _zone(tz: str) -> zoneinfo.ZoneInfo:
 
 
 def _time_of_day(text: str) -> int:
-    try:
-        hours, minutes = str(text).split(":")
-        moment = timedelta(hours=int(hours), minutes=int(minutes))
-        if len(minutes) == 2 and int(minutes) < 60 and timedelta(0) <= moment < timedelta(days=1):
-            return moment // timedelta(microseconds=1)
-    except ValueError:
-        pass
-    raise ValueError(f"`day_starts_at` must be a time of day such as '04:00', got {text!r}.")
+    parts = re.fullmatch(r"(\d{1,2}):(\d{2})", text) if isinstance(text, str) else None
+    if parts is None or int(parts[1]) > 23 or int(parts[2]) > 59:
+        raise ValueError(f"`day_starts_at` must be a time of day such as '04:00', got {text!r}.")
+    return (int(parts[1]) * 60 + int(parts[2])) * 60 * _SECOND

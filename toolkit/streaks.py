@@ -7,23 +7,29 @@ import numpy as np
 import pandas as pd
 
 from toolkit.days import period_edges, period_numbers
-from toolkit.tables import (
-    as_streaks,
-    as_viewer_days,
-    as_viewers,
+from toolkit.order import (
     canonical_runs,
     codes_of,
     day_numbers,
     day_values,
     pack,
+    stable_order,
+)
+from toolkit.tables import (
+    as_day,
+    as_days,
+    as_streaks,
+    as_viewer_days,
+    as_viewers,
+    as_whole_number,
     require_choice,
     require_columns,
-    stable_order,
     unit_of,
 )
 
 __all__ = ["count_streaks", "find_streaks", "longest_streaks", "watched_every_day"]
 
+_COUNTS = ["n_days", "n_streaks", "people", "n_reaching", "people_reaching"]
 # A day before any that a table can hold.
 _UNKNOWN = -(2**40)
 _ALL_ALONG = {
@@ -120,8 +126,7 @@ def find_streaks(
     """
     if (as_of is None) == (viewers is None):
         raise ValueError("Exactly one of `as_of` and `viewers` must be given.")
-    if isinstance(max_gap_days, bool) or int(max_gap_days) != max_gap_days or max_gap_days < 0:
-        raise ValueError(f"`max_gap_days` must be a whole number, 0 or more, got {max_gap_days}.")
+    max_gap_days = as_whole_number(max_gap_days, "max_gap_days", low=0)
     viewer_days = as_viewer_days(viewer_days)
     unit = unit_of(viewer_days, "viewer_days")
     units = ["viewer", *([unit] if unit else [])]
@@ -137,7 +142,7 @@ def find_streaks(
         if not used.all():
             viewer_days, days = viewer_days[used], days[used]
         columns = [codes_of(viewer_days[name], name) for name in units]
-        runs = _runs(columns, period_numbers(days, *cut), int(max_gap_days))
+        runs = _runs(columns, period_numbers(days, *cut), max_gap_days)
     head, first, last, n_days = runs
 
     ends, starts = _observed(viewer_days["viewer"], head, *edges)
@@ -186,8 +191,7 @@ def longest_streaks(streaks: pd.DataFrame, *, n: int = 1) -> pd.DataFrame:
     >>> longest_streaks(find_streaks(viewer_days, as_of="2024-03-31"))["n_days"].tolist()
     [2]
     """
-    if n < 1:
-        raise ValueError(f"`n` must be 1 or more, got {n}.")
+    n = as_whole_number(n, "n", low=1)
     streaks = as_streaks(streaks).sort_values(
         ["viewer", "n_days", "last_day"], ascending=[True, False, False], kind="stable"
     )
@@ -249,12 +253,11 @@ def watched_every_day(
     >>> watched["viewer"].tolist()
     ['ann']
     """
-    if days < 1:
-        raise ValueError(f"`days` must be 1 or more, got {days}.")
-    as_of = _day(as_of, "as_of")
+    days = as_whole_number(days, "days", low=1)
+    as_of = as_day(as_of, "as_of")
     last = as_of - pd.Timedelta(days=int(day_in_progress))
     first = last - pd.Timedelta(days=days - 1)
-    if observed_from is not None and first < _day(observed_from, "observed_from"):
+    if observed_from is not None and first < as_day(observed_from, "observed_from"):
         raise ValueError(
             f"`days` must stay within the log, which is observed from {observed_from}; "
             f"{days} days up to {last.date()} start on {first.date()}."
@@ -324,18 +327,44 @@ def count_streaks(
     streaks = as_streaks(streaks)
     groups = [groups] if isinstance(groups, str) else list(groups or [])
     require_columns(streaks, groups, "streaks")
+    if taken := [name for name in groups if name in _COUNTS]:
+        raise ValueError(f"`groups` must not be columns of the result, got {taken}.")
     if which != "all":
         streaks = streaks[streaks["is_open"] == (which == "open")]
+
+    group = np.zeros(len(streaks), dtype="int64")
+    if groups:
+        group = streaks.groupby(groups, observed=True, dropna=False).ngroup().to_numpy()
+    lengths = streaks["n_days"].to_numpy()
+    rows = pd.DataFrame({"group": group, "n_days": lengths, "account": streaks["account"].array})
+    longest = rows.groupby("group")["n_days"].max().to_numpy()
+    # One cell for each length from 1 to the longest of each group, group after group.
+    start = np.cumsum(longest) - longest
+    n_cells = int(longest.sum())
+    furthest = rows.groupby(["group", "account"], observed=True)["n_days"].max().reset_index()
+    exactly, people, people_at_most = (
+        np.bincount(start[some["group"]] + some["n_days"] - 1, minlength=n_cells)
+        for some in (rows, rows.drop_duplicates(), furthest)
+    )
+    cell = np.repeat(np.arange(len(longest)), longest)
+    counts = pd.DataFrame(
+        {
+            "n_days": np.arange(n_cells) - start[cell] + 1,
+            "n_streaks": exactly,
+            "people": people,
+            "n_reaching": _reaching(exactly, cell),
+            "people_reaching": _reaching(people_at_most, cell),
+        }
+    )
     if not groups:
-        return _counted(streaks)
-    counted = [
-        _counted(some).assign(**dict(zip(groups, names, strict=True)))
-        for names, some in streaks.groupby(groups, observed=True, dropna=False)
-    ]
-    if not counted:
-        return streaks[groups].join(_counted(streaks))
-    counted = pd.concat(counted, ignore_index=True).astype(dict(streaks[groups].dtypes))
-    return counted[[*groups, *counted.columns.drop(groups)]]
+        return counts
+    names = streaks.iloc[np.unique(group, return_index=True)[1]][groups].iloc[cell]
+    return pd.concat([names.reset_index(drop=True), counts], axis=1)
+
+
+def _reaching(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Sum the counts of each length and all longer ones of the same group."""
+    return pd.Series(counts[::-1]).groupby(group[::-1]).cumsum().to_numpy()[::-1]
 
 
 def _steady_runs(viewer_days: pd.DataFrame, units: list):
@@ -418,13 +447,18 @@ def _available(viewer_days: pd.DataFrame, unit: str | None, rows: np.ndarray, ti
     edges = ["available_from", "available_until"]
     require_columns(titles, [unit, *edges], "titles")
     # A title without dates was there all along; a series is there while any of its titles is.
-    dated = titles[edges].astype("datetime64[us]").fillna(_ALL_ALONG)
-    dated = dated.groupby(titles[unit].astype("object")).agg({edges[0]: "min", edges[1]: "max"})
-    names = viewer_days[unit].iloc[rows]
-    row = dated.index.get_indexer(names.astype("object"))
+    dated = titles[edges].apply(lambda days: as_days(days, days.name)).fillna(_ALL_ALONG)
+    names = titles[unit].astype("object")
+    if unit == "series" and "title" in titles:
+        # As in `to_viewer_days`, a title that has no series stands for itself.
+        names = names.fillna(titles["title"].astype("object"))
+    dated = dated.groupby(names).agg({edges[0]: "min", edges[1]: "max"})
+    wanted = viewer_days[unit].iloc[rows]
+    row = dated.index.get_indexer(wanted.astype("object"))
     if (unknown := row < 0).any():
         raise ValueError(
-            f"`titles` must have a row for every {unit}, found none for {names[unknown].iloc[0]!r}."
+            f"`titles` must have a row for every {unit}, "
+            f"found none for {wanted[unknown].iloc[0]!r}."
         )
     return (day_numbers(dated[edge], f"titles.{edge}")[row] for edge in edges)
 
@@ -446,43 +480,15 @@ def _touches(first: np.ndarray, max_gap: int, starts, came, period: str, week_st
     return pd.arrays.BooleanArray((first <= before + max_gap + 1) & (came < starts), unknown)
 
 
-def _day(day, name: str) -> pd.Timestamp:
-    try:
-        stamp = pd.Timestamp(day)
-    except (TypeError, ValueError):
-        stamp = pd.NaT
-    if stamp is pd.NaT or stamp.tz is not None or stamp != stamp.normalize():
-        raise ValueError(f"`{name}` must be a day without a time or zone, got {day!r}.")
-    return stamp
-
-
 def _day_number(day, name: str) -> int:
-    return int(day_numbers(pd.Series([_day(day, name)]), name)[0])
+    return (as_day(day, name) - pd.Timestamp(0)).days
 
 
 def _of_unit(viewer_days: pd.DataFrame, unit: str, wanted) -> pd.DataFrame:
     require_columns(viewer_days, ["viewer", unit, "day"], "viewer_days")
     column = viewer_days[unit]
-    known = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else None
-    if known is not None and len(known) and wanted not in known:
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    known = column.cat.categories if is_category else column.unique()
+    if len(known) and wanted not in known:
         raise ValueError(f"`{unit}` must be one of the table's {len(known)}, got {wanted!r}.")
     return viewer_days[column == wanted]
-
-
-def _counted(streaks: pd.DataFrame) -> pd.DataFrame:
-    lengths = streaks["n_days"].to_numpy()
-    account, _ = codes_of(streaks["account"], "account")
-    longest = int(lengths.max()) if len(lengths) else 0
-    n_streaks = np.bincount(lengths, minlength=longest + 1)[1:]
-    pairs = pd.DataFrame({"account": account, "n_days": lengths})
-    people = np.bincount(pairs.drop_duplicates()["n_days"], minlength=longest + 1)[1:]
-    furthest = np.bincount(pairs.groupby("account")["n_days"].max(), minlength=longest + 1)[1:]
-    return pd.DataFrame(
-        {
-            "n_days": np.arange(1, longest + 1),
-            "n_streaks": n_streaks,
-            "people": people,
-            "n_reaching": n_streaks[::-1].cumsum()[::-1],
-            "people_reaching": furthest[::-1].cumsum()[::-1],
-        }
-    )

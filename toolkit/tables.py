@@ -1,28 +1,27 @@
 """The columns of every table: one check and cast for each, and the canonical order."""
 
+import datetime
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 __all__ = [
+    "as_day",
+    "as_days",
     "as_plays",
     "as_streaks",
     "as_viewer_days",
     "as_viewers",
-    "canonical_runs",
-    "codes_of",
+    "as_whole_number",
     "combine_plays",
-    "day_numbers",
-    "day_values",
     "exclude",
     "fingerprint",
     "loss_table",
-    "pack",
     "require_choice",
     "require_columns",
-    "stable_order",
     "unit_of",
     "used_plays",
 ]
@@ -89,8 +88,7 @@ _CHOICES = {
 }
 _ALWAYS = {"source": "table", "row_is": "play", "precision": "second", "excluded": None}
 
-_BLOCK = 2**15
-_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_DAY_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def combine_plays(plays: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -106,7 +104,7 @@ def combine_plays(plays: Sequence[pd.DataFrame]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         All rows of all tables, in the order viewer, title, started_at.  A row that an
-        earlier table holds already (same source, viewer, title, start and watched
+        earlier table holds and uses already (same source, viewer, title, start and watched
         seconds: a second export of the same history) has ``"duplicate"`` in `excluded`.
 
     Raises
@@ -130,7 +128,7 @@ def combine_plays(plays: Sequence[pd.DataFrame]) -> pd.DataFrame:
     present = [name for name in PLAYS if any(name in frame for frame in plays)]
     extra = list(dict.fromkeys(c for frame in plays for c in frame if c not in PLAYS))
     both = pd.DataFrame(
-        {name: _concatenated([frame.get(name) for frame in plays], plays) for name in present}
+        {name: _concatenated([frame.get(name) for frame in plays], plays, name) for name in present}
         | {
             name: pd.concat(
                 [frame.get(name, _missing(frame)) for frame in plays], ignore_index=True
@@ -139,15 +137,17 @@ def combine_plays(plays: Sequence[pd.DataFrame]) -> pd.DataFrame:
         }
     )
     table = np.repeat(np.arange(len(plays)), [len(frame) for frame in plays])
+    # What an earlier table has but does not use is no reason to leave this one out.
+    used = np.where(both["excluded"].isna(), table, len(plays))
     same = ["source", "viewer", "title", "started_at", "watched_seconds"]
     same = [name for name in same if name in both]
-    first_table = (
+    first_used = (
         both[same]
-        .assign(table=table)
+        .assign(table=used)
         .groupby(same, observed=True, dropna=False, sort=False)["table"]
         .transform("min")
     )
-    both = exclude(both, (table > first_table).to_numpy(), reason="duplicate")
+    both = exclude(both, (table > first_used).to_numpy(), reason="duplicate")
     return both.sort_values(["viewer", "title", "started_at"], kind="stable", ignore_index=True)
 
 
@@ -241,7 +241,8 @@ def loss_table(plays: pd.DataFrame) -> pd.DataFrame:
 def fingerprint(frame: pd.DataFrame) -> str:
     """Return 16 hexadecimal digits that change when any value of a table changes.
 
-    Neither the order of the columns nor the way a category is coded enters.
+    Instants enter to the microsecond.  Neither the order of the columns nor the codes of a
+    category enter.
 
     Parameters
     ----------
@@ -256,7 +257,7 @@ def fingerprint(frame: pd.DataFrame) -> str:
     Examples
     --------
     >>> fingerprint(pd.DataFrame({"viewer": ["ann"], "n_days": [18]}))
-    '786fbf6235d66ed4'
+    'c67d9d30d2707ebc'
     """
     digest = hashlib.sha256(str(len(frame)).encode())
     for name in sorted(frame.columns):
@@ -265,7 +266,10 @@ def fingerprint(frame: pd.DataFrame) -> str:
             column = column.dt.tz_convert("UTC").dt.tz_localize(None)
         if column.dtype.kind == "M":
             values = [column.astype("datetime64[us]").to_numpy().view("int64")]
-        elif pd.api.types.is_numeric_dtype(column):
+        elif column.dtype.kind in "iub":
+            known = column.notna().to_numpy()
+            values = [column.astype("Int64").fillna(0).to_numpy("int64"), known]
+        elif column.dtype.kind == "f":
             values = [column.to_numpy("float64", na_value=np.nan) + 0.0]
         else:
             codes, texts = pd.factorize(column.astype("str"), sort=True)
@@ -288,9 +292,11 @@ def as_plays(plays: pd.DataFrame) -> pd.DataFrame:
             )
     plays = plays.assign(**added) if added else plays
     for name, options in _CHOICES.items():
-        if name in plays:
-            for value in plays[name].cat.categories:
+        if name in plays and not set(plays[name].cat.categories) <= set(options):
+            for value in plays[name].dropna().unique():
                 require_choice(value, options, name)
+    if not {"True", "False"}.isdisjoint(plays["excluded"].cat.categories):
+        raise ValueError("`excluded` must be a reason or missing, found truth values.")
     return plays
 
 
@@ -352,104 +358,44 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> N
         )
 
 
+def as_whole_number(value: object, name: str, *, low: int) -> int:
+    """Return a whole number of at least `low`, whatever type holds it."""
+    whole = isinstance(value, int | float | np.integer | np.floating) and not isinstance(
+        value, bool
+    )
+    if not whole or value != value // 1 or value < low:
+        raise ValueError(f"`{name}` must be a whole number, {low} or more, got {value!r}.")
+    return int(value)
+
+
+def as_day(day: object, name: str) -> pd.Timestamp:
+    """Return a day: a date, a naive midnight or text YYYY-MM-DD; anything else is refused."""
+    is_text = isinstance(day, str) and _DAY_TEXT.fullmatch(day)
+    if is_text or isinstance(day, datetime.date | np.datetime64):
+        try:
+            stamp = pd.Timestamp(day)
+        except ValueError:
+            stamp = pd.NaT
+        if stamp is not pd.NaT and stamp.tz is None and stamp == stamp.normalize():
+            return stamp
+    raise ValueError(f"`{name}` must be a day such as 2017-12-10, got {day!r}.")
+
+
+def as_days(days: pd.Series, name: str) -> pd.Series:
+    """Return a column of days, each of a kind that `as_day` reads; missing ones stay missing."""
+    if isinstance(days.dtype, np.dtype) and days.dtype.kind == "M":
+        return days
+    if isinstance(days.dtype, pd.DatetimeTZDtype):
+        raise ValueError(f"`{name}` must be days without a time zone, found {days.dtype}.")
+    codes, cells = pd.factorize(days)
+    read = pd.array([as_day(cell, name) for cell in cells], dtype="datetime64[us]")
+    return pd.Series(read.take(codes, allow_fill=True), index=days.index)
+
+
 def require_choice(value: object, options: Sequence, name: str) -> None:
     """Refuse a value that is not one of the options."""
     if value not in options:
         raise ValueError(f"`{name}` must be one of {list(options)}, got {value!r}.")
-
-
-def codes_of(column: pd.Series, name: str) -> tuple[np.ndarray, int]:
-    """Return whole numbers that stand for the ids of a column, and how many there can be."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, size = column.cat.codes.to_numpy(), len(column.cat.categories)
-        if len(codes) and codes.min() < 0:
-            raise ValueError(
-                f"`{name}` must be there on every row that is used; "
-                f"{(codes < 0).sum()} are missing."
-            )
-        return codes, max(size, 1)
-    values = column.to_numpy()
-    if not len(values):
-        return values, 1
-    low, high = int(values.min()), int(values.max())
-    if high - low >= 2**62:
-        return _renumbered(values)
-    return values if low == 0 else values.astype("int64") - low, high - low + 1
-
-
-def pack(*columns: tuple[np.ndarray, int]) -> np.ndarray:
-    """Pack columns of small whole numbers into one int64 that sorts as they do.
-
-    Each column comes with the number of values it can take.  Where the product does not
-    fit 63 bits, what is packed so far is renumbered from 0 in the same order, so that the
-    rows themselves bound it; only the last column, whose distances matter, never is.
-    """
-    key, room = columns[0][0].astype("int64"), columns[0][1]
-    for n, (codes, size) in enumerate(columns[1:], 2):
-        if room * size >= 2**63:
-            key, room = _renumbered(key)
-        if room * size >= 2**63 and n < len(columns):
-            codes, size = _renumbered(codes)
-        if room * size >= 2**63:
-            raise ValueError(f"`pack` must stay within 63 bits, got {room} x {size} values.")
-        key *= size
-        key += codes
-        room *= size
-    return key
-
-
-def canonical_runs(ids: list[np.ndarray], values: np.ndarray, step: int) -> np.ndarray | None:
-    """Return where runs of one step start, and where the last ends; None: not in order.
-
-    Rows are in order if the ids rise and the values rise within the same ids.
-    """
-    edges = [np.zeros(1, dtype="int64")]
-    # Block by block, so that what is compared stays in the processor's cache.
-    for low in range(1, len(values), _BLOCK):
-        high = min(low + _BLOCK, len(values))
-        change = values[low:high] - values[low - 1 : high - 1]
-        follows, rises = change == step, change > 0
-        for codes in reversed(ids):
-            code, before = codes[low:high], codes[low - 1 : high - 1]
-            same = code == before
-            follows &= same
-            rises = (code > before) | (same & rises)
-        if not (follows | rises).all():
-            return None
-        start = np.flatnonzero(~follows) + low
-        edges.append(start)
-    return np.concatenate([*edges, [len(values)]])
-
-
-def stable_order(key: np.ndarray) -> np.ndarray:
-    """Return the order that sorts a key of `pack`, equal ones as they stand."""
-    bits = len(key).bit_length()
-    # Far from sorted and with room for the number of its row, a key itself sorts faster.
-    if (np.diff(key[::4096]) < 0).any() and int(key.max()) < 2 ** (63 - bits):
-        numbered = key << bits
-        numbered |= np.arange(len(key))
-        numbered.sort()
-        numbered &= 2**bits - 1
-        return numbered
-    return np.argsort(key, kind="stable")
-
-
-def day_numbers(days: np.ndarray | pd.Series, name: str) -> np.ndarray:
-    """Return naive midnights as whole days since 1970-01-01."""
-    days = np.asarray(days)
-    per_day = _PER_DAY[np.datetime_data(days.dtype)[0]]
-    values = days.view("int64")
-    numbers = values // per_day
-    wrong = numbers * per_day != values
-    if wrong.any():
-        found = "a missing day" if np.isnat(days).any() else pd.Timestamp(days[wrong][0])
-        raise ValueError(f"`{name}` must be naive midnights on every row, found {found}.")
-    return numbers
-
-
-def day_values(numbers: np.ndarray) -> np.ndarray:
-    """Return whole days since 1970-01-01 as naive midnights."""
-    return (numbers * np.int64(_PER_DAY["us"])).view("datetime64[us]")
 
 
 def _cast(frame: pd.DataFrame, dtypes: dict, needed: Sequence[str], name: str) -> pd.DataFrame:
@@ -481,17 +427,34 @@ def _cast_column(values: pd.Series, dtype: str, name: str) -> pd.Series:
             "say which zone the clock showed (`clock_tz`, or `Series.dt.tz_localize`)."
         )
     if dtype == "day":
-        if isinstance(have, np.dtype) and have.kind == "M":
-            return values
-        if isinstance(have, pd.DatetimeTZDtype):
-            raise ValueError(f"`{name}` must be days without a time zone, found {have}.")
-        return pd.to_datetime(values).astype("datetime64[us]")
+        return as_days(values, name)
     if have == dtype:
         return values
     try:
-        return values.astype(dtype)
+        cast = values.astype(dtype)
     except (TypeError, ValueError):
-        raise ValueError(f"`{name}` must be {dtype}, found {have}.") from None
+        cast = None
+    # Text would pass as a truth value, and 1.5 as 1.
+    if cast is None or (dtype != "float64" and not values.isna().all() and (cast != values).any()):
+        raise ValueError(f"`{name}` must be {dtype}, found {have}.")
+    return cast
+
+
+def _as_category(values: pd.Series, dtype: str, name: str) -> pd.Series:
+    have = values.dtype
+    if isinstance(have, np.dtype) and have.kind in "iu" and dtype == "id":
+        return values
+    if not isinstance(have, pd.CategoricalDtype):
+        if have in ("bool", "boolean"):
+            raise ValueError(f"`{name}` must be text, found {have}.")
+        values = values.astype("category")
+    held = values.cat.categories
+    # Text is held in one way only, so that tables from different sources fit together.
+    if held.dtype not in ("str", "int64"):
+        values = values.cat.rename_categories(
+            held.astype("str" if held.dtype.kind not in "iu" else "int64")
+        )
+    return values.cat.as_unordered() if values.cat.ordered else values
 
 
 def _as_mask(mask: Iterable[bool], plays: pd.DataFrame) -> np.ndarray:
@@ -506,24 +469,28 @@ def _as_mask(mask: Iterable[bool], plays: pd.DataFrame) -> np.ndarray:
     return mask.to_numpy(bool)
 
 
-def _concatenated(columns: list, frames: list) -> pd.Series:
-    dtype = next(c.dtype for c in columns if c is not None)
+def _concatenated(columns: list, frames: list, name: str) -> pd.Series:
+    dtype = next((c.dtype for c in columns if c is not None and c.notna().any()), None)
+    dtype = dtype or next(c.dtype for c in columns if c is not None)
     if not isinstance(dtype, pd.CategoricalDtype):
         columns = [
-            pd.Series(index=f.index, dtype=dtype) if c is None else c
+            pd.Series(index=f.index, dtype=dtype) if c is None or c.isna().all() else c
             for c, f in zip(columns, frames, strict=True)
         ]
-        return pd.concat(columns, ignore_index=True)
+        return pd.concat(columns, ignore_index=True).astype(dtype)
+    none = dtype.categories[:0]
     columns = [
-        pd.Categorical.from_codes(np.full(len(f), -1), dtype.categories[:0]) if c is None else c
+        pd.Categorical.from_codes(np.full(len(f), -1), none) if c is None or c.isna().all() else c
         for c, f in zip(columns, frames, strict=True)
     ]
+    kinds = {
+        getattr(c, "cat", c).categories.dtype if c.dtype == "category" else c.dtype for c in columns
+    }
+    if len(kinds) > 1:
+        raise ValueError(
+            f"`{name}` must hold one kind of id in all tables, found {sorted(map(str, kinds))}."
+        )
     return pd.Series(pd.api.types.union_categoricals(columns, sort_categories=True))
-
-
-def _renumbered(codes: np.ndarray) -> tuple[np.ndarray, int]:
-    _, codes = np.unique(codes, return_inverse=True)
-    return codes.astype("int64"), len(codes)
 
 
 def _missing(frame: pd.DataFrame) -> pd.Series:

@@ -5,7 +5,8 @@ import os
 import pandas as pd
 
 from toolkit.loaders.dataset import Dataset, load_dataset, load_sample
-from toolkit.loaders.table import load_table, read_frame
+from toolkit.loaders.files import read_frame
+from toolkit.loaders.table import load_table
 from toolkit.tables import PLAYS
 
 __all__ = ["Dataset", "load_dataset", "load_plays", "load_sample", "load_table"]

@@ -7,8 +7,23 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from toolkit.loaders.table import load_table, read_frame, require_file, to_booleans, to_pseudonyms
-from toolkit.tables import PLAYS, require_columns
+from toolkit.loaders.cells import (
+    as_text,
+    to_booleans,
+    to_instants,
+    to_seconds,
+    to_whole_numbers,
+)
+from toolkit.loaders.files import read_frame, require_file
+from toolkit.loaders.table import load_table, to_pseudonyms
+from toolkit.tables import (
+    PLAYS,
+    as_day,
+    as_days,
+    as_viewers,
+    as_whole_number,
+    require_columns,
+)
 
 __all__ = ["Ask", "Dataset", "load_dataset", "load_sample"]
 
@@ -90,44 +105,32 @@ def load_dataset(
     hint = " (the sample stands in a clone of the repository)" if description == "sample" else ""
     path = require_file(path, hint)
     fields = tomllib.loads(path.read_text(encoding="utf-8"))
-    allowed = [*_NEEDED, *_READING, *_ASKING]
-    if missing := [name for name in _NEEDED if name not in fields]:
-        raise ValueError(f"{path.name} must have the fields {_NEEDED}; missing {missing}.")
-    if unknown := [name for name in fields if name not in allowed]:
-        raise ValueError(f"{path.name} must have no fields but {allowed}, found {unknown}.")
-
+    ask = _ask(fields, path)
     reading = {name: fields[name] for name in _READING if name in fields}
+    source = reading.get("source", "table")
+    encoding = reading.pop("encoding", None)
+
     ours = {name: name for name in PLAYS}
+    columns = reading.get("columns", ours)
     frame = read_frame(
-        path.parent / fields["path"],
-        encoding=reading.pop("encoding", None),
-        columns=list(reading.get("columns", ours).values()),
+        _beside(path, fields["path"]), encoding=encoding, columns=[*columns.values()]
     )
-    reading.setdefault("columns", {name: name for name in ours if name in frame})
-    plays = load_table(frame, key=key, **reading)
+    columns = columns if "columns" in reading else {n: n for n in ours if n in frame}
     viewers, titles = (
-        _side_table(path.parent / fields[name], name, reading.get("source", "table"), key)
-        if name in fields
-        else None
+        read_frame(_beside(path, fields[name]), encoding=encoding) if name in fields else None
         for name in ("viewers", "titles")
     )
-    if viewers is not None and "tz" in viewers and "tz" not in plays:
-        zones = viewers.set_index("viewer")["tz"]
-        plays = plays.assign(tz=plays["viewer"].map(zones).astype("category"))
-    if fields["title"] not in plays["title"].cat.categories:
-        raise ValueError(f"`title` must be one of the log's titles, got {fields['title']!r}.")
-    day = {
-        name: fields.get(name) and pd.Timestamp(fields[name]) for name in ("as_of", "observed_from")
-    }
-    ask = Ask(
-        name=fields.get("name", path.stem),
-        is_simulated=fields.get("simulated", False),
-        title=fields["title"],
-        days=fields["days"],
-        tz=fields["tz"],
-        day_starts_at=fields.get("day_starts_at", "00:00"),
-        **day,
-    )
+    if viewers is not None:
+        viewers = _cast(viewers, "viewers", reading.get("clock_tz"))
+        frame, columns, viewers = _with_accounts(frame, columns, viewers)
+        viewers = as_viewers(viewers.assign(**to_pseudonyms(viewers, source, key)))
+    if titles is not None:
+        titles = _cast(titles, "titles", reading.get("clock_tz"))
+    plays = load_table(frame, key=key, **reading | {"columns": columns})
+    if viewers is not None:
+        plays = _with_zones(plays, viewers)
+    if ask.title not in plays["title"].cat.categories:
+        raise ValueError(f"`title` must be one of the log's titles, got {ask.title!r}.")
     return Dataset(plays, viewers, titles, ask)
 
 
@@ -152,23 +155,92 @@ def load_sample() -> pd.DataFrame:
     return load_dataset("sample").plays
 
 
-def _side_table(path: Path, name: str, source: str, key) -> pd.DataFrame:
-    """Read viewers or titles; the suffix of a column tells what it holds."""
-    frame = read_frame(path)
+def _ask(fields: dict, path: Path) -> Ask:
+    """Return what is asked, once every field is known to be what it should be."""
+    allowed = [*_NEEDED, *_READING, *_ASKING]
+    if missing := [name for name in _NEEDED if name not in fields]:
+        raise ValueError(f"{path.name} must have the fields {_NEEDED}; missing {missing}.")
+    if unknown := [name for name in fields if name not in allowed]:
+        raise ValueError(f"{path.name} must have no fields but {allowed}, found {unknown}.")
+    for name in ("path", "viewers", "titles", "title", "tz", "name"):
+        if not isinstance(fields.get(name, ""), str):
+            raise ValueError(f"`{name}` must be text in {path.name}, got {fields[name]!r}.")
+    for name, kind, what in (("simulated", bool, "true or false"), ("columns", dict, "a table")):
+        if not isinstance(fields.get(name, kind()), kind):
+            raise ValueError(f"`{name}` must be {what} in {path.name}, got {fields[name]!r}.")
+    observed_from = fields.get("observed_from")
+    return Ask(
+        name=fields.get("name", path.stem),
+        is_simulated=fields.get("simulated", False),
+        title=fields["title"],
+        days=as_whole_number(fields["days"], "days", low=1),
+        as_of=as_day(fields["as_of"], "as_of"),
+        observed_from=observed_from and as_day(observed_from, "observed_from"),
+        tz=fields["tz"],
+        day_starts_at=fields.get("day_starts_at", "00:00"),
+    )
+
+
+def _beside(description: Path, path: str) -> Path:
+    return description.parent / Path(path).expanduser()
+
+
+def _cast(frame: pd.DataFrame, name: str, clock_tz: str | None) -> pd.DataFrame:
+    """Read the columns of viewers or titles; the name of each tells what it holds."""
     require_columns(frame, [name[:-1]], name)
-    frame = frame.mask(frame.eq("")) if path.suffix.lower() not in (".parquet", ".pq") else frame
     cast = {}
     for column in frame:
-        if column.endswith("_at"):
-            cast[column] = pd.to_datetime(frame[column], utc=True).astype("datetime64[us, UTC]")
-        elif column in ("as_of", "observed_from", "available_from", "available_until"):
-            cast[column] = pd.to_datetime(frame[column]).astype("datetime64[us]")
+        values = frame[column]
+        if column in ("as_of", "observed_from", "available_from", "available_until"):
+            cast[column] = as_days(values if values.dtype.kind == "M" else as_text(values), column)
+        elif column.endswith("_at"):
+            cast[column], _, _ = to_instants(values, column, clock_tz, "YMD")
         elif column.startswith("is_"):
-            cast[column] = to_booleans(frame[column], column)
+            cast[column] = to_booleans(values, column)
         elif column.endswith("_seconds"):
-            cast[column] = frame[column].astype("float64")
+            cast[column] = to_seconds(values, column, "seconds")
         elif column in ("season", "episode"):
-            cast[column] = frame[column].astype("Int16")
-    if name == "viewers":
-        cast |= to_pseudonyms(frame, source, key)
+            cast[column] = to_whole_numbers(values, column)
+        elif values.dtype.kind not in "iuf" or column in PLAYS:
+            cast[column] = as_text(values)
     return frame.assign(**cast)
+
+
+def _with_accounts(frame: pd.DataFrame, columns: dict, viewers: pd.DataFrame):
+    """Give plays the accounts that only viewers know, or the other way round.
+
+    A pseudonym is made of account and profile, so both tables have to name them.
+    """
+    if ("account" in columns) == ("account" in viewers):
+        return frame, columns, viewers
+    if "account" in viewers:
+        home = as_text(frame[columns["viewer"]]).map(_of_viewer(as_viewers(viewers), "account"))
+        column = "account, from viewers"
+        return frame.assign(**{column: home}), columns | {"account": column}, viewers
+    pairs = pd.DataFrame(
+        {name: as_text(frame[columns[name]]) for name in ("viewer", "account")}
+    ).drop_duplicates()
+    if pairs["viewer"].duplicated().any():
+        raise ValueError(
+            "`viewers` must have `account`, since a viewer is in two accounts of the log."
+        )
+    accounts = _of_viewer(pairs, "account")
+    return frame, columns, viewers.assign(account=viewers["viewer"].map(accounts))
+
+
+def _with_zones(plays: pd.DataFrame, viewers: pd.DataFrame) -> pd.DataFrame:
+    names = plays["viewer"].cat.categories
+    if missing := len(names.difference(pd.Index(viewers["viewer"]))):
+        raise ValueError(
+            f"`viewers` must have a row for every viewer of the log; {missing} of {len(names)} "
+            "are missing."
+        )
+    if "tz" not in viewers or "tz" in plays:
+        return plays
+    zones = plays["viewer"].astype("str").map(_of_viewer(viewers, "tz"))
+    return plays.assign(tz=zones.astype("category"))
+
+
+def _of_viewer(table: pd.DataFrame, column: str) -> pd.Series:
+    # As text: pandas maps categories by a categorical index wrongly.
+    return table[column].astype("str").set_axis(table["viewer"].astype("str"))
