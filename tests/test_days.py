@@ -238,6 +238,14 @@ class TestToViewerDays:
             ({"row_is": "latest"}, {"tz": "UTC"}, "must not hold only the latest date"),
             ({"row_is": "seen"}, {"tz": "UTC"}, "`row_is` must be one of"),
             ({"account": ["a", "b"]}, {"tz": "UTC"}, "`plays` must give each viewer one account"),
+            ({"watched_seconds": [5.0, -1.0]}, {"tz": "UTC"}, "`watched_seconds` must be 0 or more"),
+            ({"watched_seconds": [5.0, np.inf]}, {"tz": "UTC"}, "`watched_seconds` must be 0 or more"),
+            ({"precision": "day"}, {"tz": "UTC"}, "`started_at` must be midnight UTC where"),
+            ({"excluded": [False, True]}, {"tz": "UTC"}, "must be text, found bool"),
+            ({"excluded": ["False", "True"]}, {"tz": "UTC"}, "`excluded` must be a reason or missing"),
+            ({}, {"tz": "UTC", "day_starts_at": "-0:30"}, "`day_starts_at` must be a time of day"),
+            ({}, {"tz": "UTC", "min_seconds": "5"}, "`min_seconds` must be 0 or more, got '5'"),
+            ({}, {"tz": "UTC", "min_seconds": np.nan}, "`min_seconds` must be 0 or more, got nan"),
             ({"viewer": ["ann", None]}, {"tz": "UTC"}, "`viewer` must be there on every row"),
             ({"started_at": pd.NaT}, {"tz": "UTC"}, "`started_at` must be there on every row; 2"),
         ],
@@ -246,6 +254,39 @@ class TestToViewerDays:
         plays = plays_at("2024-03-01 10:00Z", "2024-03-02 10:00Z").assign(**change)
         with pytest.raises(ValueError, match=message):
             tk.to_viewer_days(plays, **arguments)
+
+    @pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+    def test_two_accounts_of_one_viewer_on_one_day_are_refused(self, order):
+        plays = plays_at("2024-03-01 10:00Z", "2024-03-01 11:00Z", account=["a", "b"])
+        for viewer in ("ann", 7, 2**62):
+            with pytest.raises(ValueError, match="`plays` must give each viewer one account"):
+                tk.to_viewer_days(plays.assign(viewer=viewer)[order], tz="UTC")
+
+    def test_without_any_seconds_they_stay_unknown(self):
+        plays = plays_at("2024-03-01 23:30Z").drop(columns="watched_seconds")
+        for day_of in ("start", "end", "split"):
+            viewer_days = tk.to_viewer_days(plays, tz="UTC", day_of=day_of, min_seconds=60)
+            assert viewer_days["watched_seconds"].isna().tolist() == [True]
+
+    @pytest.mark.parametrize("by", ["title", None])
+    def test_dense_ordered_and_sorted_ways_agree(self, by):
+        plays = random_plays(11, n=3000).sort_values(["viewer", "title", "started_at"])
+        expected = tk.to_viewer_days(plays, tz="tz", by=by)
+        # Ids far apart leave no room to count every possible viewer-day.
+        far = plays.assign(
+            viewer=plays["viewer"].map({"a": 0, "b": 2**40, "c": 2**50}), account="home"
+        )
+        for frame in (far, far.sample(frac=1, random_state=1)):
+            found = tk.to_viewer_days(frame, tz="tz", by=by)
+            kept = expected.columns.drop(["viewer", "account"])
+            assert_frame_equal(found[kept], expected[kept])
+
+    def test_a_log_over_many_changes_of_the_clock(self):
+        instants = pd.Series(pd.date_range("1995-01-01", "2024-01-01", freq="1001h", tz="UTC"))
+        plays = plays_at(*instants).assign(title=np.arange(len(instants)))
+        for zone in ("America/New_York", "Europe/London"):
+            fast = tk.to_viewer_days(plays, tz=zone)["day"].dt.date.tolist()
+            assert fast == [reference.day_of(t.to_pydatetime(), zone) for t in instants]
 
     def test_naive_times_are_refused(self):
         plays = plays_at("2024-03-01 10:00")

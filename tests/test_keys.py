@@ -121,6 +121,27 @@ class TestReadKey:
             keys.read_key()
         assert not text or text not in str(caught.value)
 
+    def test_no_key_is_written_into_a_repository(self, monkeypatch, tmp_path):
+        monkeypatch.delenv("VIEWING_KEY_FILE")
+        monkeypatch.delenv("APPDATA", raising=False)
+        monkeypatch.setattr(keys, "_from_keyring", lambda: None)
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        (tmp_path / ".git").mkdir()
+        with pytest.raises(ValueError, match=r"outside every git repository[^~]*VIEWING_KEY_FILE"):
+            keys.read_key()
+        assert [p.name for p in tmp_path.rglob("*")] == [".git"]
+
+    def test_64_digits_are_a_key_and_never_a_path_to_be_quoted(self):
+        assert keys.read_key("2c" * 32) == bytes.fromhex("2c" * 32)
+        with pytest.raises(ValueError, match="64 hexadecimal digits") as caught:
+            keys.read_key("zz" * 32)
+        assert "zz" not in str(caught.value)
+
+    def test_a_file_of_any_bytes_is_refused_without_being_quoted(self, key_file):
+        key_file.write_bytes(bytes(range(200, 232)))
+        with pytest.raises(ValueError, match="`key` must be written as 64 hexadecimal digits"):
+            keys.read_key()
+
     def test_a_key_of_another_length_is_refused(self):
         with pytest.raises(ValueError, match="`key` must be 32 bytes, found 3 in the bytes given"):
             keys.read_key(b"abc")

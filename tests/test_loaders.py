@@ -270,6 +270,149 @@ class TestLoadTable:
         load(frame)
         assert_frame_equal(frame, before)
 
+    def test_a_separator_at_the_end_of_rows_shifts_nothing(self, tmp_path):
+        text = table().replace("\n7,", "\n7,", 1)
+        lines = [line + "," * (n > 0) for n, line in enumerate(text.strip().split("\n"))]
+        plays = load(write(tmp_path, "\n".join(lines)))
+        assert_frame_equal(plays, load(write(tmp_path, text, "other.csv")))
+
+    def test_a_row_with_more_fields_than_the_header_is_refused(self, tmp_path):
+        row = "7,News,2016-03-02 10:00,0:00:10,more"
+        with pytest.raises(
+            ValueError, match="a table with 4 fields in each row, found more in row 3"
+        ):
+            load(write(tmp_path, table() + row))
+
+    def test_what_a_short_row_lacks_is_missing(self, tmp_path):
+        plays = load(write(tmp_path, table() + "7,News,2016-03-03 10:00"))
+        assert plays["watched_seconds"].isna().sum() == 1
+        assert plays["excluded"].isna().all()
+
+    def test_a_stray_quote_does_not_swallow_rows(self, tmp_path):
+        rows = [("7", '"Heat', "2016-03-02 10:00", "0:00:10"), ROWS[0], ("7", 'Up"', *ROWS[0][2:])]
+        with pytest.raises(ValueError, match="found a quote and more in row 1"):
+            load(write(tmp_path, table(rows)))
+
+    def test_a_header_that_names_a_column_twice_is_refused(self, tmp_path):
+        text = table(header=("User", "Channel", "At", "At"))
+        with pytest.raises(ValueError, match=r"name each column once, found \['At'\] twice"):
+            load(write(tmp_path, text))
+
+    def test_an_empty_file_and_a_blank_first_line(self, tmp_path):
+        with pytest.raises(ValueError, match=r"missing \['User', 'Channel', 'At', 'For'\]"):
+            load(write(tmp_path, ""))
+        assert len(load(write(tmp_path, "\n" + table(separator=";")))) == 2
+
+    @pytest.mark.parametrize(
+        ("duration", "written", "seconds"),
+        [
+            ("H:MM:SS", "-0:12:30", -750),
+            ("H:MM:SS", pd.Timedelta(minutes=10), 600),
+            ("seconds", pd.Timedelta(minutes=10), 600),
+        ],
+    )
+    def test_signs_and_time_spans_keep_their_size(self, duration, written, seconds):
+        plays = load(frame_of("2016-03-02 10:00", For=written), duration=duration)
+        assert plays["watched_seconds"].tolist() == [seconds]
+        assert (plays["excluded"] == "impossible duration").tolist() == [seconds < 0]
+
+    @pytest.mark.parametrize("written", ["1:02:03:04", "1 day 02:00:00", "x0:00:10", "inf"])
+    def test_a_duration_is_read_whole_or_not_at_all(self, written):
+        for duration in ("H:MM:SS", "seconds"):
+            with pytest.raises(ValueError, match="`watched_seconds` must be written as"):
+                load(frame_of("2016-03-02 10:00", For=written), duration=duration)
+
+    @pytest.mark.parametrize("at", ["12016-03-02 10:00", "2016-03-02 10:00 or so"])
+    def test_a_time_is_read_whole_or_not_at_all(self, at):
+        with pytest.raises(ValueError, match="`started_at` must be times in one style"):
+            load(frame_of(at))
+
+    @pytest.mark.parametrize(
+        "at", ["0001-01-01 00:00", "9999-12-31 23:59", "1899-12-31 10:00", "2200-01-01 10:00"]
+    )
+    def test_a_year_that_stands_for_nothing_marks_its_row(self, at):
+        plays = load(frame_of(at, "1900-01-01 10:00", "2199-12-31 10:00"))
+        assert plays["excluded"].tolist() == [np.nan, np.nan, "impossible time"]
+        assert plays["started_at"].isna().tolist() == [False, False, True]
+
+    def test_an_end_before_its_start_marks_its_row(self):
+        frame = frame_of("2016-03-02 10:00", "2016-03-02 11:00", End="2016-03-02 10:30")
+        plays = load(frame, columns=COLUMNS | {"ended_at": "End"})
+        assert plays["excluded"].tolist() == [np.nan, "impossible time"]
+
+    @pytest.mark.parametrize("offset", ["+02", "+0200", "+02:00"])
+    def test_an_offset_may_be_short(self, offset):
+        plays = load(frame_of(f"2016-03-02 10:00:00{offset}"))
+        assert plays["started_at"].tolist() == [pd.Timestamp("2016-03-02 08:00Z")]
+
+    @pytest.mark.parametrize("dtype", ["str", "object", "category", "string", "string[pyarrow]"])
+    def test_a_blank_is_nobody_whatever_holds_it(self, dtype):
+        users = pd.Series(["ann", "", " "], dtype=dtype)
+        plays = load(frame_of(*["2016-03-02 10:00"] * 3).assign(User=users))
+        assert plays["viewer"].nunique() == 1
+        assert tk.loss_table(plays)["n_rows"].tolist() == [2]
+
+    def test_columns_that_arrow_holds_are_read(self):
+        import pyarrow as pa
+
+        frame = pd.DataFrame(
+            {
+                "User": pd.Series([7, 8], dtype=pd.ArrowDtype(pa.int64())),
+                "Channel": pd.Series(["a", "b"], dtype=pd.ArrowDtype(pa.string())),
+                "At": pd.Series(
+                    pd.to_datetime(["2016-03-02 10:00Z"] * 2),
+                    dtype=pd.ArrowDtype(pa.timestamp("us", "UTC")),
+                ),
+                "For": pd.Series([1.5, 2.5], dtype=pd.ArrowDtype(pa.float64())),
+            }
+        )
+        plays = load(frame, duration="seconds", clock_tz=None)
+        assert plays["watched_seconds"].sum() == 4
+        plain = frame.assign(User=[7, 8], At=pd.to_datetime(["2016-03-02 10:00Z"] * 2))
+        assert set(plays["viewer"]) == set(load(plain, duration="seconds")["viewer"])
+
+    def test_an_id_is_the_same_whether_a_whole_or_a_broken_number_holds_it(self):
+        ids = [load(frame_of("2016-03-02 10:00", User=u))["viewer"].iloc[0] for u in ("7", 7, 7.0)]
+        assert len(set(ids)) == 1
+        assert load(frame_of("2016-03-02 10:00", User="007"))["viewer"].iloc[0] != ids[0]
+
+    def test_without_an_account_a_viewer_is_its_own(self):
+        frame = frame_of(*["2016-03-02 10:00"] * 2, House=["home", None], User=["ann", "bob"])
+        plays = load(frame, columns=COLUMNS | {"account": "House"})
+        assert plays["excluded"].isna().all()
+        alone = load(frame_of("2016-03-02 10:00", User="bob"))
+        assert set(alone["viewer"]) <= set(plays["viewer"])
+        assert set(alone["account"]) <= set(plays["account"])
+
+    def test_accounts_become_pseudonyms_though_viewers_are_already(self):
+        viewer = ["v_" + "a" * 16, "v_" + "b" * 16]
+        frame = frame_of(*["2016-03-02 10:00"] * 2, House="home", User=viewer)
+        plays = load(frame, columns=COLUMNS | {"account": "House"})
+        assert plays["viewer"].tolist() == viewer
+        assert plays["account"].nunique() == 1
+        assert has_pseudonym_form(plays["account"], "account")
+
+    def test_a_source_of_each_row_tells_equal_ids_apart(self, tmp_path):
+        path = tmp_path / "plays.csv"
+        path.write_text(
+            "viewer,title,started_at,source\n1,a,2024-03-01T20:00Z,x\n1,a,2024-03-01T20:00Z,y\n1,a,2024-03-01T20:00Z,\n"
+        )
+        plays = tk.load_plays(path)
+        assert plays["viewer"].nunique() == 3
+        assert sorted(plays["source"]) == ["table", "x", "y"]
+
+    def test_a_message_quotes_no_address(self):
+        with pytest.raises(ValueError, match="found a text with an @ in row 1"):
+            load(frame_of("ann@example.org"))
+
+    def test_numbers_of_seasons_are_whole(self):
+        frame = frame_of("2016-03-02 10:00", Season="1.0")
+        assert load(frame, columns=COLUMNS | {"season": "Season"})["season"].tolist() == [1]
+        for wrong in ("one", "1.5", "40000"):
+            frame = frame_of("2016-03-02 10:00", Season=wrong)
+            with pytest.raises(ValueError, match="`season` must be a whole number, found"):
+                load(frame, columns=COLUMNS | {"season": "Season"})
+
     def test_the_real_log_keeps_all_its_rows(self, brighttv):
         columns = {
             "viewer": "UserID",
@@ -361,6 +504,59 @@ class TestLoadDataset:
     def test_what_is_wrong_is_said_in_a_sentence(self, tmp_path, fields, message):
         with pytest.raises(ValueError, match=message):
             tk.load_dataset(self.describe(tmp_path, **fields))
+
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"days": '"2"'}, "`days` must be a whole number, 1 or more, got '2'"),
+            ({"days": "0"}, "`days` must be a whole number, 1 or more, got 0"),
+            ({"as_of": "20160302"}, "`as_of` must be a day such as 2017-12-10, got 20160302"),
+            ({"as_of": '"02/03/2016"'}, "`as_of` must be a day"),
+            ({"observed_from": "2016-03-01T10:00:00"}, "`observed_from` must be a day"),
+            ({"tz": "3"}, r"`tz` must be text in mine\.toml, got 3"),
+            ({"simulated": '"no"'}, r"`simulated` must be true or false in mine\.toml, got 'no'"),
+        ],
+    )
+    def test_what_is_asked_is_checked_before_anything_is_read(self, tmp_path, fields, message):
+        with pytest.raises(ValueError, match=message):
+            tk.load_dataset(self.describe(tmp_path, **fields, path='"nowhere.csv"'))
+
+    def test_accounts_that_only_viewers_know_reach_the_plays_and_the_other_way_round(
+        self, tmp_path
+    ):
+        write(tmp_path, "viewer,account\n 7 ,home\n6,home\n", "viewers.csv")
+        plays, viewers, _, _ = tk.load_dataset(self.describe(tmp_path, viewers='"viewers.csv"'))
+        assert set(viewers["viewer"]) == set(plays["viewer"])
+        assert plays["account"].nunique() == viewers["account"].nunique() == 1
+
+        path = self.describe(tmp_path, viewers='"viewers.csv"')
+        write(tmp_path, "viewer\n7\n6\n", "viewers.csv")
+        log = (tmp_path / "log.csv").read_text().split("\n")
+        with_house = [
+            line + ("," + ("House" if n == 0 else "home") if line else "")
+            for n, line in enumerate(log)
+        ]
+        (tmp_path / "log.csv").write_text("\n".join(with_house))
+        path.write_text(path.read_text() + '\naccount = "House"')
+        again = tk.load_dataset(path)
+        assert_frame_equal(again.plays, plays, check_categorical=False)
+        assert set(again.viewers["viewer"]) == set(again.plays["viewer"])
+
+    def test_a_viewer_without_a_row_is_counted(self, tmp_path):
+        write(tmp_path, "viewer\n7\n", "viewers.csv")
+        with pytest.raises(
+            ValueError, match="a row for every viewer of the log; 1 of 2 are missing"
+        ):
+            tk.load_dataset(self.describe(tmp_path, viewers='"viewers.csv"'))
+
+    def test_days_and_instants_of_viewers_are_never_guessed(self, tmp_path):
+        for name, value, message in (
+            ("as_of", "02/03/2016", "`as_of` must be a day such as"),
+            ("log_ends_at", "2016-03-03 10:00", "`clock_tz` must say which zone"),
+        ):
+            write(tmp_path, f"viewer,{name}\n7,{value}\n6,{value}\n", "viewers.csv")
+            with pytest.raises(ValueError, match=message):
+                tk.load_dataset(self.describe(tmp_path, viewers='"viewers.csv"', clock_tz=None))
 
     def test_files_that_are_not_there_are_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"nowhere\.toml"):

@@ -253,6 +253,30 @@ class TestFindStreaks:
         streaks = tk.find_streaks(viewer_days, as_of="2024-03-31", titles=titles)
         assert streaks["is_open"].tolist() == [False]
 
+    def test_a_film_among_series_stands_for_itself_in_titles_too(self):
+        viewer_days = pd.concat(
+            [days_of("ann", "2024-03-01", series="S"), days_of("ann", "2024-03-01", series="Heat")]
+        )
+        titles = pd.DataFrame(
+            {
+                "title": ["S: 1", "Heat"],
+                "series": ["S", None],
+                "available_from": "2024-01-01",
+                "available_until": ["2024-06-01", "2024-03-01"],
+            }
+        )
+        streaks = tk.find_streaks(viewer_days, as_of="2024-03-31", titles=titles)
+        assert streaks[["series", "is_open"]].to_numpy().tolist() == [["Heat", True], ["S", False]]
+
+    def test_viewers_are_found_by_name_however_their_categories_are_ordered(self):
+        viewer_days = pd.concat([days_of("ann", "2024-03-01"), days_of("bob", "2024-03-01")])
+        viewer_days["viewer"] = pd.Categorical(viewer_days["viewer"], ["zoe", "bob", "ann"])
+        viewers = pd.DataFrame(
+            {"viewer": pd.Categorical(["bob", "ann"]), "as_of": ["2024-03-01", "2024-03-31"]}
+        )
+        streaks = tk.find_streaks(viewer_days, viewers=viewers)
+        assert streaks.set_index("viewer")["is_open"].to_dict() == {"ann": False, "bob": True}
+
     def test_empty_in_same_columns_out(self):
         viewer_days = random_viewer_days(1)
         full = tk.find_streaks(viewer_days, as_of="2018-01-07", observed_from="2017-11-01")
@@ -291,6 +315,62 @@ class TestFindStreaks:
     def test_what_is_wrong_is_said_in_a_sentence(self, arguments, message):
         with pytest.raises(ValueError, match=message):
             tk.find_streaks(days_of("ann", "2024-03-01"), **arguments)
+
+    @pytest.mark.parametrize("as_of", ["10/12/2017", "2017", "2017-12", 0, 20171210, None, pd.NaT])
+    def test_a_day_is_never_guessed(self, as_of):
+        message = "Exactly one of" if as_of is None else "`as_of` must be a day such as 2017-12-10"
+        with pytest.raises(ValueError, match=message):
+            tk.find_streaks(days_of("ann", "2017-12-10"), as_of=as_of)
+
+    @pytest.mark.parametrize(
+        "as_of",
+        [
+            dt.date(2024, 3, 2),
+            dt.datetime(2024, 3, 2),
+            np.datetime64("2024-03-02"),
+            pd.Timestamp("2024-03-02"),
+        ],
+    )
+    def test_a_day_may_be_held_by_any_type_of_day(self, as_of):
+        viewer_days = days_of("ann", "2024-03-02")
+        assert tk.find_streaks(viewer_days, as_of=as_of)["is_open"].tolist() == [True]
+
+    @pytest.mark.parametrize("days", [["03/04/2024", "04/04/2024"], range(2), [1.0, 2.0]])
+    def test_columns_of_days_are_never_guessed_either(self, days):
+        viewer_days = pd.DataFrame({"viewer": "ann", "day": days})
+        with pytest.raises(ValueError, match=r"`viewer_days\.day` must be a day such as"):
+            tk.find_streaks(viewer_days, as_of="2024-04-04")
+
+    def test_columns_of_dates_and_of_text_are_read(self):
+        for days in ([dt.date(2024, 3, 1), dt.date(2024, 3, 2)], ["2024-03-01", "2024-03-02"]):
+            viewer_days = pd.DataFrame({"viewer": "ann", "day": days})
+            streaks = tk.find_streaks(viewer_days, as_of="2024-03-31")
+            assert streaks["n_days"].tolist() == [2]
+
+    @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+    @pytest.mark.parametrize("gap", [0, 1])
+    def test_days_are_the_same_in_every_unit(self, unit, gap):
+        viewer_days = random_viewer_days(6)
+        expected = tk.find_streaks(viewer_days, as_of="2018-01-07", max_gap_days=gap)
+        other = viewer_days.assign(day=viewer_days["day"].dt.as_unit(unit))
+        assert_frame_equal(tk.find_streaks(other, as_of="2018-01-07", max_gap_days=gap), expected)
+
+    @pytest.mark.parametrize("dtype", ["uint64", "int8", "Int64", "uint8"])
+    def test_ids_may_be_numbers_of_any_width(self, dtype):
+        viewer_days = random_viewer_days(5)
+        expected = tk.find_streaks(viewer_days, as_of="2018-01-07")
+        low = 2**63 + 5 if dtype == "uint64" else 3
+        codes = viewer_days["viewer"].cat.codes.astype("uint64") + np.uint64(low)
+        found = tk.find_streaks(viewer_days.assign(viewer=codes.astype(dtype)), as_of="2018-01-07")
+        assert_frame_equal(found.iloc[:, 2:], expected.iloc[:, 2:])
+
+    def test_a_half_day_among_days_is_refused_in_order_or_not(self):
+        days = days_of("ann", "2024-03-01", "2024-03-02", "2024-03-03")
+        days.loc[1, "day"] += pd.Timedelta(hours=12)
+        for frame in (days, days[::-1]):
+            for gap in (0, 1):
+                with pytest.raises(ValueError, match="`day` must be naive midnights"):
+                    tk.find_streaks(frame, as_of="2024-03-31", max_gap_days=gap)
 
     @pytest.mark.parametrize(
         ("day", "message"),
@@ -394,9 +474,24 @@ class TestWatchedEveryDay:
         )
         assert len(tk.watched_every_day(viewer_days, days=2, as_of="2024-03-10")) == 0
 
-    def test_a_window_of_no_days_is_refused(self):
-        with pytest.raises(ValueError, match="`days` must be a whole number, 1 or more, got 0"):
-            self.window(10, days=0)
+    @pytest.mark.parametrize("days", [0, -1, 2.5, True, "2", None, float("nan")])
+    def test_a_window_is_a_whole_number_of_days(self, days):
+        with pytest.raises(ValueError, match="`days` must be a whole number, 1 or more, got"):
+            self.window(10, days=days)
+        with pytest.raises(ValueError, match="`max_gap_days` must be a whole number, 0 or more"):
+            tk.find_streaks(
+                days_of("ann", "2024-03-01"),
+                as_of="2024-03-01",
+                max_gap_days=-1 if days == 0 else days,
+            )
+
+    @pytest.mark.parametrize("title", [9, "1"])
+    def test_a_title_of_another_kind_is_refused(self, title):
+        viewer_days = days_of("ann", "2024-03-01", title=1)
+        with pytest.raises(ValueError, match="`title` must be one of the table's 1, got"):
+            tk.watched_every_day(viewer_days, days=1, as_of="2024-03-01", title=title)
+        found = tk.watched_every_day(viewer_days, days=1, as_of="2024-03-01", title=1)
+        assert len(found) == 1
 
     def test_empty_in_same_columns_out(self):
         viewer_days = days_of("ann", "2024-03-10", title="Heat")
@@ -436,6 +531,25 @@ class TestCountStreaks:
         assert tk.count_streaks(self.streaks(), which="ended")["n_streaks"].tolist() == [0, 0, 2]
         with pytest.raises(ValueError, match="`which` must be one of"):
             tk.count_streaks(self.streaks(), which="alive")
+
+    def test_groups_agree_with_counting_each_alone(self):
+        streaks = tk.find_streaks(random_viewer_days(7), as_of="2018-01-07", max_gap_days=2)
+        counts = tk.count_streaks(streaks, groups="title")
+        for title, some in streaks.groupby("title", observed=True):
+            alone = tk.count_streaks(some)
+            mine = counts[counts["title"] == title].drop(columns="title").reset_index(drop=True)
+            assert_frame_equal(mine, alone)
+
+    def test_groups_by_a_column_of_the_result_are_refused(self):
+        with pytest.raises(
+            ValueError, match=r"`groups` must not be columns of the result, got \['n_days'\]"
+        ):
+            tk.count_streaks(self.streaks(), groups="n_days")
+
+    @pytest.mark.parametrize(("column", "value"), [("n_days", 1.5), ("is_open", "False")])
+    def test_a_table_that_holds_something_else_is_refused(self, column, value):
+        with pytest.raises(ValueError, match=rf"`streaks\.{column}` must be"):
+            tk.count_streaks(self.streaks().assign(**{column: value}))
 
     def test_groups_are_counted_apart_and_missing_ones_kept(self):
         counts = tk.count_streaks(self.streaks(), groups=["is_open", "may_start_earlier"])

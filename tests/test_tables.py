@@ -33,6 +33,11 @@ class TestAsPlays:
         plays = as_plays(plays_of(("ann", "Heat", "2024-03-01 20:00Z")))
         assert as_plays(plays) is plays
 
+    def test_a_choice_that_no_row_makes_does_not_count(self):
+        plays = plays_of(("ann", "Heat", "2024-03-01 20:00Z"))
+        plays["kind"] = pd.Categorical(["film"], ["film", "junk"])
+        assert as_plays(plays)["kind"].tolist() == ["film"]
+
     def test_whole_numbers_stay_ids(self):
         plays = as_plays(plays_of((7, 3, "2024-03-01 20:00Z")))
         assert plays["viewer"].dtype == "int64"
@@ -91,6 +96,28 @@ class TestCombinePlays:
         two = plays_of(("ann", "Heat", "2024-03-01 20:00Z"), source="b", watched_seconds=5.0)
         three = plays_of(("ann", "Heat", "2024-03-01 20:00Z"), source="a", watched_seconds=6.0)
         assert tk.combine_plays([one, two, three])["excluded"].isna().all()
+
+    def test_what_an_earlier_table_does_not_use_leaves_a_later_copy_usable(self):
+        early = plays_of(("ann", "Heat", "2024-03-01 20:00Z"), excluded=["out of range"])
+        late = plays_of(("ann", "Heat", "2024-03-01 20:00Z"))
+        assert tk.combine_plays([early, late])["excluded"].tolist() == ["out of range", np.nan]
+
+    def test_text_may_be_held_in_any_way_and_tables_may_be_empty(self):
+        one = plays_of(("ann", "Heat", "2024-03-01 20:00Z"), series=None)
+        two = plays_of(("bob", "Up", "2024-03-01 20:00Z"), series="S")
+        for dtype in ("object", "string", pd.CategoricalDtype(["bob", "ann"], ordered=True)):
+            other = two.astype({"viewer": dtype})
+            both = tk.combine_plays([one, other, one[:0]])
+            assert both["viewer"].tolist() == ["ann", "bob"]
+            assert both["series"].tolist() == [np.nan, "S"]
+        assert len(tk.combine_plays([one[:0], two[:0]])) == 0
+
+    def test_ids_of_two_kinds_are_refused_whichever_comes_first(self):
+        one = plays_of(("ann", "Heat", "2024-03-01 20:00Z"))
+        two = plays_of((7, "Heat", "2024-03-01 20:00Z"))
+        for tables in ([one, two], [two, one]):
+            with pytest.raises(ValueError, match="`viewer` must be of one kind in all tables"):
+                tk.combine_plays(tables)
 
     def test_nothing_to_combine_is_refused(self):
         with pytest.raises(ValueError, match="`plays` must hold at least one table, got none"):
@@ -159,6 +186,10 @@ class TestFingerprint:
                 "is_kids": pd.array([True, None, False], dtype="boolean"),
             }
         )
+
+    def test_numbers_too_large_for_a_float_are_told_apart(self):
+        low, high = (pd.DataFrame({"n": [2**53 + n]}) for n in (0, 1))
+        assert tk.fingerprint(low) != tk.fingerprint(high)
 
     def test_neither_coding_nor_column_order_enters(self):
         frame = self.frame()

@@ -413,10 +413,7 @@ def _cast(frame: pd.DataFrame, dtypes: dict, needed: Sequence[str], name: str) -
 def _cast_column(values: pd.Series, dtype: str, name: str) -> pd.Series:
     have = values.dtype
     if dtype in ("id", "category"):
-        whole = dtype == "id" and isinstance(have, np.dtype) and have.kind in "iu"
-        return (
-            values if whole or isinstance(have, pd.CategoricalDtype) else values.astype("category")
-        )
+        return _as_category(values, dtype, name)
     if dtype == _INSTANT:
         if isinstance(have, pd.DatetimeTZDtype):
             return values if str(have) == _INSTANT else values.astype(_INSTANT)
@@ -450,10 +447,8 @@ def _as_category(values: pd.Series, dtype: str, name: str) -> pd.Series:
         values = values.astype("category")
     held = values.cat.categories
     # Text is held in one way only, so that tables from different sources fit together.
-    if held.dtype not in ("str", "int64"):
-        values = values.cat.rename_categories(
-            held.astype("str" if held.dtype.kind not in "iu" else "int64")
-        )
+    if held.dtype.kind not in "iu" and held.dtype != "str":
+        values = values.cat.rename_categories(held.astype("str"))
     return values.cat.as_unordered() if values.cat.ordered else values
 
 
@@ -470,27 +465,24 @@ def _as_mask(mask: Iterable[bool], plays: pd.DataFrame) -> np.ndarray:
 
 
 def _concatenated(columns: list, frames: list, name: str) -> pd.Series:
-    dtype = next((c.dtype for c in columns if c is not None and c.notna().any()), None)
-    dtype = dtype or next(c.dtype for c in columns if c is not None)
-    if not isinstance(dtype, pd.CategoricalDtype):
-        columns = [
-            pd.Series(index=f.index, dtype=dtype) if c is None or c.isna().all() else c
-            for c, f in zip(columns, frames, strict=True)
-        ]
-        return pd.concat(columns, ignore_index=True).astype(dtype)
-    none = dtype.categories[:0]
-    columns = [
-        pd.Categorical.from_codes(np.full(len(f), -1), none) if c is None or c.isna().all() else c
-        for c, f in zip(columns, frames, strict=True)
-    ]
+    """Concatenate one column of all tables; where a table lacks it, it is missing."""
+    known = [c.dtype for c in columns if c is not None and c.notna().any()]
+    dtype = known[0] if known else next(c.dtype for c in columns if c is not None)
+    is_category = isinstance(dtype, pd.CategoricalDtype)
+    # What tells ids apart is whether they are categories, and of what.
     kinds = {
-        getattr(c, "cat", c).categories.dtype if c.dtype == "category" else c.dtype for c in columns
+        str(d.categories.dtype) if isinstance(d, pd.CategoricalDtype) else str(d) for d in known
     }
     if len(kinds) > 1:
-        raise ValueError(
-            f"`{name}` must hold one kind of id in all tables, found {sorted(map(str, kinds))}."
-        )
-    return pd.Series(pd.api.types.union_categoricals(columns, sort_categories=True))
+        raise ValueError(f"`{name}` must be of one kind in all tables, found {sorted(kinds)}.")
+    empty = pd.CategoricalDtype(dtype.categories[:0]) if is_category else dtype
+    columns = [
+        pd.Series(index=f.index, dtype=empty) if c is None or c.isna().all() else c
+        for c, f in zip(columns, frames, strict=True)
+    ]
+    if is_category:
+        return pd.Series(pd.api.types.union_categoricals(columns, sort_categories=True))
+    return pd.concat(columns, ignore_index=True).astype(dtype)
 
 
 def _missing(frame: pd.DataFrame) -> pd.Series:

@@ -55,7 +55,6 @@ def read_frame(
 def _refuse_shifted_rows(frame: pd.DataFrame, separator: str, name: str) -> None:
     last = frame.columns[-1]
     surplus = frame[last].fillna("").str.strip() != ""
-    short = frame[last - 1].isna() if last else surplus
     # A stray quote swallows the rows up to the next one.
     swallowed = pd.Series(False, index=frame.index)
     for column in frame:
@@ -63,11 +62,7 @@ def _refuse_shifted_rows(frame: pd.DataFrame, separator: str, name: str) -> None
         swallowed |= cells.str.contains("\n", regex=False).fillna(False) & (
             cells.str.count(f"[{separator}]") >= last - 1
         )
-    for wrong, found in (
-        (surplus, "more"),
-        (short, "fewer"),
-        (swallowed & (last > 1), "a quote and more"),
-    ):
+    for wrong, found in ((surplus, "more"), (swallowed & (last > 1), "a quote and more")):
         if wrong.any():
             raise ValueError(
                 f"`path` must be a table with {last} fields in each row, "

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def read_key(key: bytes | str | os.PathLike | None = None) -> bytes:
     Parameters
     ----------
     key : bytes, str or path-like, optional
-        The key itself (32 bytes), or the path of a file that holds it as 64
-        hexadecimal digits.  Without it the key is taken, in this order, from the file
-        that the environment variable ``VIEWING_KEY_FILE`` names, from the system's
+        The key itself (32 bytes, or 64 hexadecimal digits), or the path of a file that
+        holds it as 64 hexadecimal digits.  Without it the key is taken, in this order, from
+        the file that the environment variable ``VIEWING_KEY_FILE`` names, from the system's
         keyring (service ``viewing-toolkit``, user ``pseudonyms``, if someone put it
         there), or from ``viewing-toolkit/pseudonyms.key`` in the user's configuration
         folder, which is made, readable by its owner alone, if it is not there.
@@ -64,6 +65,8 @@ def read_key(key: bytes | str | os.PathLike | None = None) -> bytes:
     """
     if isinstance(key, bytes):
         return _checked(key, "the bytes given")
+    if isinstance(key, str) and len(key) == 64:
+        return _checked(_from_hex(key), "the text given")
     if key is not None:
         return _read_file(Path(key).expanduser())
     if named := os.environ.get("VIEWING_KEY_FILE"):
@@ -146,13 +149,18 @@ def _default_path() -> Path:
 
 
 def _make_file(path: Path) -> None:
+    _require_outside_repositories(path)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Written whole under another name first, so that no crash leaves half a key.
+    handle, draft = tempfile.mkstemp(dir=path.parent)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32))
+        os.link(draft, path)
     except FileExistsError:
-        return
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(32))
+        pass
+    finally:
+        os.unlink(draft)
 
 
 def _read_file(path: Path) -> bytes:
@@ -166,8 +174,13 @@ def _read_file(path: Path) -> bytes:
             f"`key` must be a file that only its owner can read (chmod 600), "
             f"found mode {mode:04o} at {path}."
         )
+    _require_outside_repositories(path)
+    return _checked(_from_hex(path.read_text(encoding="latin-1")), str(path))
+
+
+def _require_outside_repositories(path: Path) -> None:
     if repository := next((p for p in path.resolve().parents if (p / ".git").exists()), None):
         raise ValueError(
-            f"`key` must lie outside every git repository, found {path} in {repository}."
+            f"`key` must lie outside every git repository, found {path} in {repository} "
+            "(the environment variable VIEWING_KEY_FILE moves it)."
         )
-    return _checked(_from_hex(path.read_text()), str(path))
