@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 SUBJECT = "06_streaks"
 # One day too many in every streak.
-RIGHT, WRONG = "n_days = last - first + 1\n", "n_days = last - first + 2\n"
+RIGHT, WRONG = "last - first + 1 - again\n", "last - first + 2 - again\n"
 
 HABITS = {
     "opening": "import pandas as pd\nimport seaborn as sns\nfrom toolkit import setup\nsetup()",
