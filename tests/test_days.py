@@ -268,6 +268,14 @@ class TestToViewerDays:
             viewer_days = tk.to_viewer_days(plays, tz="UTC", day_of=day_of, min_seconds=60)
             assert viewer_days["watched_seconds"].isna().tolist() == [True]
 
+    @pytest.mark.parametrize("day_of", ["start", "end", "split"])
+    @pytest.mark.parametrize("by", ["title", "series", None])
+    def test_the_types_of_the_columns_never_change(self, by, day_of):
+        for plays in (random_plays(12, n=3000), random_plays(13, n=3), random_plays(14)[:0]):
+            viewer_days = tk.to_viewer_days(plays, tz="tz", by=by, day_of=day_of)
+            types = viewer_days[["day", "n_plays", "watched_seconds"]].dtypes.astype("str").tolist()
+            assert types == ["datetime64[us]", "int64", "float64"]
+
     @pytest.mark.parametrize("by", ["title", None])
     def test_dense_ordered_and_sorted_ways_agree(self, by):
         plays = random_plays(11, n=3000).sort_values(["viewer", "title", "started_at"])

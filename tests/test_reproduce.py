@@ -9,6 +9,8 @@ import pytest
 
 from toolkit.reproduce import reproduce
 
+ROOT = Path(__file__).parents[1]
+
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()"
 ASK = "import os\nprint(os.getcwd(), os.environ.get('VIEWING_DATA'), sep='\\n')"
 
@@ -155,3 +157,60 @@ def test_the_command_ends_with_the_status_of_the_series(tmp_path, source, status
     assert run.returncode == status
     assert run.stderr == ""
     assert len(run.stdout.splitlines()) == 2
+
+
+INVENTED = """viewer,title,started_at,watched_seconds
+1,News,2024/03/01 20:00,600
+1,News,2024/03/02 20:00,600
+1,Heat,2024/03/02 21:00,7200
+2,News,2024/03/02 23:50,1200
+3,Heat,2024/03/01 10:00,
+"""
+DESCRIPTION = """path = {log!r}
+clock_tz = "UTC"
+duration = {duration!r}
+tz = "UTC"
+as_of = {as_of}
+title = {title!r}
+days = 2
+
+[columns]
+viewer = {viewer!r}
+title = {column!r}
+started_at = {started_at!r}
+watched_seconds = {seconds!r}
+"""
+
+
+def run_series_on(tmp_path, monkeypatch, **fields):
+    """The committed series on a log that is not the sample, all the way."""
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
+    description = tmp_path / "mine.toml"
+    description.write_text(DESCRIPTION.format(**fields), encoding="utf-8")
+    monkeypatch.setenv("VIEWING_DATA", str(description))
+    assert reproduce(tmp_path) == 0
+    done = sorted(path.name for path in (tmp_path / "build" / "mine").glob("*.ipynb"))
+    assert done == sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    for path in (tmp_path / "build" / "mine").glob("*.ipynb"):
+        text = path.read_text(encoding="utf-8")
+        assert "claims are about the simulated sample: skipped" in text
+        assert '"claims hold\\n"' not in text
+
+
+def test_the_series_runs_to_the_end_on_an_invented_log(tmp_path, monkeypatch, capsys):
+    log = tmp_path / "log.csv"
+    log.write_text(INVENTED, encoding="utf-8")
+    names = {"viewer": "viewer", "column": "title", "started_at": "started_at"}
+    run_series_on(
+        tmp_path, monkeypatch, log=str(log), duration="seconds", as_of="2024-03-02",
+        title="News", seconds="watched_seconds", **names,
+    )  # fmt: skip
+    assert "nothing is compared" in capsys.readouterr().out
+
+
+def test_the_series_runs_to_the_end_on_the_real_log(tmp_path, monkeypatch, brighttv):
+    names = {"viewer": "UserID", "column": "Channel2", "started_at": "RecordDate2"}
+    run_series_on(
+        tmp_path, monkeypatch, log=str(brighttv), duration="H:MM:SS", as_of="2016-03-31",
+        title="Trace TV", seconds="Duration2", **names,
+    )  # fmt: skip

@@ -146,22 +146,26 @@ def to_viewer_days(
         _require_one_account(viewer, account)
     if rows is not None:
         columns = [(codes[rows], size) for codes, size in columns]
-    first, size, summed = _grouped(columns, days)
+    to_sum = {"n_plays": n_plays, "watched_seconds": seconds}
+    to_sum = {name: values for name, values in to_sum.items() if values is not None}
+    first, size, sums = _grouped(columns, days, list(to_sum.values()))
+    sums = {"n_plays": size, "watched_seconds": np.nan} | dict(zip(to_sum, sums, strict=True))
     row = first if rows is None else rows[first]
-    seconds = np.full(len(first), np.nan) if seconds is None else summed(seconds)
+    who = viewer.array[row]
     viewer_days = pd.DataFrame(
         {
-            "viewer": viewer.array[row],
-            "account": account.array[row],
+            "viewer": who,
+            "account": account.array[row] if has_accounts else who.copy(),
             **({} if unit is None else {by: unit.array[row]}),
             "day": day_values(days[first]),
-            "n_plays": size if n_plays is None else summed(n_plays),
-            "watched_seconds": seconds,
+            "n_plays": sums["n_plays"].astype("int64"),
+            "watched_seconds": sums["watched_seconds"],
         },
         copy=False,
     )
     if min_seconds:
-        viewer_days = viewer_days[~(seconds < min_seconds)].reset_index(drop=True)
+        enough = ~(viewer_days["watched_seconds"] < min_seconds)
+        viewer_days = viewer_days[enough].reset_index(drop=True)
     return viewer_days
 
 
@@ -250,6 +254,7 @@ def from_clock(clock: np.ndarray, tz: str) -> tuple[np.ndarray, np.ndarray]:
     A time that the clock showed twice is the first of the two; one that it skipped is the
     instant of the change.
     """
+    _zone(tz, "clock_tz")
     if not len(clock):
         return clock, np.zeros(0, dtype=bool)
     at, offsets = _offsets(tz, int(clock.min()) - 2 * _DAY, int(clock.max()) + 2 * _DAY)
@@ -313,9 +318,12 @@ def _rows_with(plays: pd.DataFrame, column: str, value: str) -> np.ndarray:
 
 
 def _instants(plays: pd.DataFrame, name: str) -> np.ndarray:
-    if (missing := plays[name].isna()).any():
-        raise ValueError(f"`{name}` must be there on every row; {missing.sum()} are missing.")
-    return plays[name].array.asi8
+    instants = plays[name].array.asi8
+    # NaT is the lowest of all whole numbers.
+    if len(instants) and instants.min() == pd.NaT.value:
+        missing = plays[name].isna().sum()
+        raise ValueError(f"`{name}` must be there on every row; {missing} are missing.")
+    return instants
 
 
 def _known_seconds(plays: pd.DataFrame) -> np.ndarray | None:
@@ -415,31 +423,49 @@ def _unit(plays: pd.DataFrame, by: str) -> pd.Series:
     return pd.Series(pd.Categorical.from_codes(codes, names), index=plays.index, name=by)
 
 
-def _grouped(columns: list, days: np.ndarray):
-    """Return a row of each group, the groups' sizes, and how to sum over their rows."""
+def _grouped(columns: list, days: np.ndarray, values: list):
+    """Return a row of each group, the groups' sizes, and sums of values over their rows."""
     if not len(days):
-        none = np.zeros(0, dtype="int64")
-        return none, none, lambda values: values[:0]
-    edges, order = canonical_runs([codes for codes, _ in columns], days, 0), None
+        return np.zeros(0, dtype="int64"), np.zeros(0, dtype="int64"), values
+    edges, order = canonical_runs([codes for codes, _ in columns], days, 0), slice(None)
     if edges is None:
         low, high = int(days.min()), int(days.max())
-        key = pack(*columns, (days - low, high - low + 1))
-        if math.prod(size for _, size in columns) * (high - low + 1) <= 4 * len(days):
+        columns = [*columns, (days - low, high - low + 1)]
+        if math.prod(size for _, size in columns) <= 4 * len(days):
             # So dense that counting every possible group is cheaper than sorting.
-            counts = np.bincount(key)
-            group = np.flatnonzero(counts)
-            row = np.zeros(len(counts), dtype="int32" if len(key) < 2**31 else "int64")
-            row[key] = np.arange(len(key), dtype=row.dtype)
-            return row[group], counts[group], lambda values: np.bincount(key, values)[group]
+            parts = zip(
+                *(_counted(columns, values, s) for s in _whole_viewers(columns[0][0])), strict=True
+            )
+            row, size, *sums = (np.concatenate(part) for part in parts)
+            return row, size, sums
+        key = pack(*columns)
         order = stable_order(key)
         key = key[order]
         edges = np.concatenate([[0], np.flatnonzero(key[1:] != key[:-1]) + 1, [len(key)]])
+    starts = edges[:-1]
+    row = starts if isinstance(order, slice) else order[starts]
+    return row, np.diff(edges), [np.add.reduceat(v[order], starts) for v in values]
 
-    def summed(values):
-        return np.add.reduceat(values if order is None else values[order], edges[:-1])
 
-    row = edges[:-1] if order is None else order[edges[:-1]]
-    return row, np.diff(edges), summed
+def _whole_viewers(codes: np.ndarray) -> list[slice]:
+    """Cut rows that stand viewer after viewer into parts that stay in the processor's cache."""
+    edges = [0, len(codes)]
+    if (codes[1:] >= codes[:-1]).all():
+        cuts = np.searchsorted(codes, codes[:: 2 * _BLOCK], side="left")
+        edges = np.unique([*cuts, len(codes)]).tolist()
+    return [slice(low, high) for low, high in itertools.pairwise(edges)]
+
+
+def _counted(columns: list, values: list, part: slice) -> tuple:
+    """Count the rows of every possible group of a part, and keep those that have any."""
+    (viewer, size), *others = [(codes[part], size) for codes, size in columns]
+    key = pack((viewer - viewer.min(), size), *others)
+    counts = np.bincount(key)
+    group = np.flatnonzero(counts)
+    row = np.zeros(len(counts), dtype="int32")
+    row[key] = np.arange(len(key), dtype="int32")
+    sums = (np.bincount(key, v[part])[group] for v in values)
+    return part.start + row[group].astype("int64"), counts[group], *sums
 
 
 def _require_one_account(viewer: pd.Series, account: pd.Series) -> None:
@@ -448,9 +474,9 @@ def _require_one_account(viewer: pd.Series, account: pd.Series) -> None:
     else:
         row = np.unique(viewer, return_inverse=True)[1]
     codes, _ = codes_of(account, "account")
-    first = np.zeros(int(row.max(initial=-1)) + 1, dtype=codes.dtype)
-    first[row[::-1]] = codes[::-1]
-    if (two := codes != first[row]).any():
+    home = np.zeros(int(row.max(initial=-1)) + 1, dtype=codes.dtype)
+    home[row] = codes
+    if (two := codes != home[row]).any():
         who = viewer.iloc[int(two.argmax())]
         raise ValueError(f"`plays` must give each viewer one account, found two for {who!r}.")
 
@@ -507,13 +533,13 @@ def _offsets(tz: str, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
     return at * _SECOND, offsets
 
 
-def _zone(tz: str) -> zoneinfo.ZoneInfo:
+def _zone(tz: str, name: str = "tz") -> zoneinfo.ZoneInfo:
     try:
         return zoneinfo.ZoneInfo(tz)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+    except (zoneinfo.ZoneInfoNotFoundError, TypeError, ValueError, OSError):
+        column = ", or a column of `plays` with such names" if name == "tz" else ""
         raise ValueError(
-            f"`tz` must be the name of a time zone such as 'Europe/Berlin', "
-            f"or a column of `plays` with such names, got {tz!r}."
+            f"`{name}` must be the name of a time zone such as 'Europe/Berlin'{column}, got {tz!r}."
         ) from None
 
 

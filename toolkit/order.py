@@ -35,7 +35,7 @@ def pack(*columns: tuple[np.ndarray, int]) -> np.ndarray:
     fit 63 bits, what is packed so far is renumbered from 0 in the same order, so that the
     rows themselves bound it; only the last column, whose distances matter, never is.
     """
-    key, room = columns[0][0].astype("int64"), columns[0][1]
+    key, room = columns[0]
     for n, (codes, size) in enumerate(columns[1:], 2):
         if room * size >= 2**63:
             key, room = _renumbered(key)
@@ -43,7 +43,7 @@ def pack(*columns: tuple[np.ndarray, int]) -> np.ndarray:
             codes, size = _renumbered(codes)
         if room * size >= 2**63:
             raise ValueError(f"`pack` must stay within 63 bits, got {room} x {size} values.")
-        key *= size
+        key = np.multiply(key, size, dtype="int64")
         key += codes
         room *= size
     return key
