@@ -155,7 +155,8 @@ def test_the_command_ends_with_the_status_of_the_series(tmp_path, source, status
     command = [sys.executable, "-m", "toolkit.reproduce"]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert run.returncode == status
-    assert run.stderr == ""
+    # A kernel that goes may make libzmq complain, whatever the kernel did.
+    assert [line for line in run.stderr.splitlines() if "signaler.cpp" not in line] == []
     assert len(run.stdout.splitlines()) == 2
 
 
