@@ -393,6 +393,14 @@ class TestLoadTable:
         assert plays["account"].nunique() == 1
         assert has_pseudonym_form(plays["account"], "account")
 
+    def test_pseudonyms_without_an_account_need_no_key(self, monkeypatch):
+        monkeypatch.setenv("VIEWING_KEY_FILE", "/nowhere/at.key")
+        viewer = ["v_" + "a" * 16, "v_" + "b" * 16]
+        plays = load(frame_of(*["2016-03-02 10:00"] * 2, User=viewer))
+        assert plays["viewer"].tolist() == plays["account"].tolist() == viewer
+        with pytest.raises(FileNotFoundError, match="VIEWING_KEY_FILE"):
+            load(frame_of("2016-03-02 10:00"))
+
     def test_a_source_of_each_row_tells_equal_ids_apart(self, tmp_path):
         path = tmp_path / "plays.csv"
         path.write_text(

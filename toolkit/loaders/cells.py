@@ -1,7 +1,5 @@
 """Cells of tables: texts, times, durations and truth values, read or refused with their row."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -146,5 +144,5 @@ def _refuse(values: pd.Series, wrong, sentence: str, hint: str = "") -> None:
         return
     row = int(wrong.argmax())
     # A wrongly mapped column may hold addresses, and messages end up in notebooks.
-    cell = "a text with an @" if re.search("@", str(values.iloc[row])) else repr(values.iloc[row])
+    cell = "a text with an @" if "@" in str(values.iloc[row]) else repr(values.iloc[row])
     raise ValueError(f"{sentence}, found {cell} in row {row + 1}{hint}.")

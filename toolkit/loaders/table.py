@@ -168,9 +168,9 @@ def to_pseudonyms(raw: pd.DataFrame, source: str, key) -> dict[str, pd.Series]:
         ("viewer", ["source", "account", "viewer"]),
         ("account", ["source", "account"]),
     ):
-        if kind == "account" and "account" not in raw and made["viewer"] is people["viewer"]:
-            made[kind] = people["viewer"]
-        elif has_pseudonym_form(people[kind].dropna().unique(), kind):
+        # A viewer that is its own account has the form of a viewer there too.
+        forms = {kind, "viewer"} if "account" not in raw else {kind}
+        if any(has_pseudonym_form(people[kind].dropna().unique(), form) for form in forms):
             made[kind] = people[kind]
         else:
             key = read_key(key)
