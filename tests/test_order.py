@@ -2,8 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toolkit import order
-from toolkit.order import canonical_runs, codes_of, day_numbers, day_values, pack, stable_order
+from toolkit import days, order
+from toolkit.days import to_viewer_days
+from toolkit.order import canonical_runs, codes_of, day_numbers, pack, stable_order, to_midnights
+from toolkit.streaks import find_streaks
 
 
 class TestPack:
@@ -67,7 +69,7 @@ class TestCanonicalRuns:
         values = np.arange(400) * 2 - rng.integers(0, 2, 400)
         whole = canonical_runs([ids], values, 1)
         for size in (1, 2, 7, 399, 400):
-            monkeypatch.setattr(order, "_BLOCK", size)
+            monkeypatch.setattr(order, "BLOCK", size)
             assert canonical_runs([ids], values, 1).tolist() == whole.tolist()
             assert canonical_runs([ids], np.append(values[:-1], 0), 1) is None
 
@@ -77,4 +79,48 @@ def test_days_are_numbered_in_every_unit_also_before_1970(unit):
     days = pd.Series(pd.to_datetime(["1969-12-31", "1970-01-01", "2024-03-01"])).dt.as_unit(unit)
     numbers = day_numbers(days, "day")
     assert numbers.tolist() == [-1, 0, 19783]
-    assert (day_values(numbers) == days.to_numpy()).all()
+    assert (to_midnights(numbers) == days.to_numpy()).all()
+
+
+class TestThreads:
+    @pytest.mark.parametrize("size", [1, 3, 64])
+    def test_days_and_streaks_are_the_same_in_small_blocks(self, monkeypatch, size):
+        rng = np.random.default_rng(8)
+        started = pd.Timestamp("2024-03-25", tz="UTC") + pd.to_timedelta(
+            rng.integers(0, 20 * 86_400, 400), unit="s"
+        )
+        plays = pd.DataFrame(
+            {
+                "viewer": pd.Categorical.from_codes(
+                    np.sort(rng.integers(0, 9, 400)), list("abcdefghi")
+                ),
+                "title": pd.Categorical.from_codes(rng.integers(0, 2, 400), ["Heat", "Up"]),
+                "started_at": started.astype("datetime64[us, UTC]"),
+                "watched_seconds": rng.integers(1, 90, 400).astype(float),
+            }
+        ).sort_values(["viewer", "title", "started_at"], ignore_index=True)
+
+        def both():
+            days = [to_viewer_days(plays, tz="Europe/Berlin", by=by) for by in ("title", None)]
+            return days + [find_streaks(table, as_of="2024-04-10") for table in days]
+
+        whole = both()
+        monkeypatch.setattr(order, "BLOCK", size)
+        monkeypatch.setattr(days, "BLOCK", size)
+        for before, after in zip(whole, both(), strict=True):
+            pd.testing.assert_frame_equal(before, after)
+
+    def test_an_error_within_a_block_comes_out(self, monkeypatch):
+        monkeypatch.setattr(order, "BLOCK", 2)
+        days = pd.Series(pd.to_datetime(["2024-03-01 00:00"] * 5 + ["2024-03-01 12:00"]))
+        with pytest.raises(ValueError, match="`day` must be naive midnights"):
+            day_numbers(days, "day")
+
+    def test_a_missing_viewer_is_refused_in_canonical_order(self):
+        viewer = pd.Categorical(["ann", "ann", None], categories=["ann"])
+        table = pd.DataFrame(
+            {"viewer": viewer, "day": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-03"])}
+        )
+        table = table.sort_values("viewer", na_position="first", ignore_index=True)
+        with pytest.raises(ValueError, match="`viewer` must be there on every row"):
+            find_streaks(table, as_of="2024-03-10")

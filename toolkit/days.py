@@ -12,7 +12,17 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.order import canonical_runs, codes_of, day_values, pack, stable_order
+from toolkit.order import (
+    BLOCK,
+    canonical_runs,
+    codes_of,
+    filled,
+    in_threads,
+    pack,
+    stable_order,
+    taken,
+    to_midnights,
+)
 from toolkit.tables import as_plays, require_choice, used_plays
 
 __all__ = [
@@ -27,7 +37,6 @@ __all__ = [
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BLOCK = 2**15
 _WEEKDAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 
 
@@ -151,14 +160,14 @@ def to_viewer_days(
     first, size, sums = _grouped(columns, days, list(to_sum.values()))
     sums = {"n_plays": size, "watched_seconds": np.nan} | dict(zip(to_sum, sums, strict=True))
     row = first if rows is None else rows[first]
-    who = viewer.array[row]
+    who = taken(viewer, row)
     viewer_days = pd.DataFrame(
         {
             "viewer": who,
-            "account": account.array[row] if has_accounts else who.copy(),
-            **({} if unit is None else {by: unit.array[row]}),
-            "day": day_values(days[first]),
-            "n_plays": sums["n_plays"].astype("int64"),
+            "account": taken(account, row) if has_accounts else who.copy(),
+            **({} if unit is None else {by: taken(unit, row)}),
+            "day": to_midnights(days[first].astype("int64")),
+            "n_plays": sums["n_plays"].astype("int64", copy=False),
             "watched_seconds": sums["watched_seconds"],
         },
         copy=False,
@@ -299,8 +308,8 @@ def _refuse_what_rows_cannot_say(plays: pd.DataFrame, day_start: int, allow_late
         sources = sorted(plays["source"].iloc[latest].astype("str").unique())
         raise ValueError(
             f"`plays` must not hold only the latest date of each title, found {len(latest)} such "
-            f"rows from {sources}: streaks and rewatches cannot be read from them "
-            "(`allow_latest=True` lets them through)."
+            f"rows from {sources}: streaks and rewatches cannot be read from them; ask the service "
+            "for its full export (`allow_latest=True` lets them through)."
         )
     dates = _rows_with(plays, "precision", "day")
     if len(dates) and day_start:
@@ -353,24 +362,27 @@ def _last_instants(plays: pd.DataFrame, started: np.ndarray) -> np.ndarray:
 
 def _days(instants: np.ndarray, plays: pd.DataFrame, tz: str, day_start: int) -> np.ndarray:
     """Return the day of each instant, in whole days since 1970-01-01."""
-    days = np.empty(len(instants), dtype="int32")
-    for zone, rows in _zones(plays, tz):
-        some = instants[rows]
-        if not len(some):
-            continue
-        pieces = _offsets(zone, int(some.min()), int(some.max()))
-        here = days[rows]
-        # Block by block, so that what is computed stays in the processor's cache.
-        for low in range(0, len(some), _BLOCK):
-            block = slice(low, low + _BLOCK)
-            here[block] = _wall_days(some[block], *pieces, day_start)
-        days[rows] = here
+    if tz not in plays:
+        days = _days_in(tz, instants, day_start)
+    else:
+        days = np.empty(len(instants), dtype="int32")
+        for zone, rows in _zones(plays, tz):
+            days[rows] = _days_in(zone, instants[rows], day_start)
     dates = _rows_with(plays, "precision", "day")
     midnights = plays["started_at"].array.asi8[dates]
     if (midnights % _DAY).any():
         raise ValueError("`started_at` must be midnight UTC where `precision` is 'day'.")
     days[dates] = midnights // _DAY
     return days
+
+
+def _days_in(zone: str, instants: np.ndarray, day_start: int) -> np.ndarray:
+    if not len(instants):
+        return np.zeros(0, dtype="int32")
+    pieces = _offsets(zone, int(instants.min()), int(instants.max()))
+    return filled(
+        lambda block: _wall_days(instants[block], *pieces, day_start), len(instants), "int32"
+    )
 
 
 def _zones(plays: pd.DataFrame, tz: str) -> Iterator[tuple[str, slice | np.ndarray]]:
@@ -433,10 +445,9 @@ def _grouped(columns: list, days: np.ndarray, values: list):
         columns = [*columns, (days - low, high - low + 1)]
         if math.prod(size for _, size in columns) <= 4 * len(days):
             # So dense that counting every possible group is cheaper than sorting.
-            parts = zip(
-                *(_counted(columns, values, s) for s in _whole_viewers(columns[0][0])), strict=True
-            )
-            row, size, *sums = (np.concatenate(part) for part in parts)
+            parts = _whole_viewers(columns[0][0])
+            counted = in_threads(lambda part: _counted(columns, values, part), parts)
+            row, size, *sums = (np.concatenate(part) for part in zip(*counted, strict=True))
             return row, size, sums
         key = pack(*columns)
         order = stable_order(key)
@@ -451,7 +462,7 @@ def _whole_viewers(codes: np.ndarray) -> list[slice]:
     """Cut rows that stand viewer after viewer into parts that stay in the processor's cache."""
     edges = [0, len(codes)]
     if (codes[1:] >= codes[:-1]).all():
-        cuts = np.searchsorted(codes, codes[:: 2 * _BLOCK], side="left")
+        cuts = np.searchsorted(codes, codes[::BLOCK], side="left")
         edges = np.unique([*cuts, len(codes)]).tolist()
     return [slice(low, high) for low, high in itertools.pairwise(edges)]
 
@@ -461,11 +472,11 @@ def _counted(columns: list, values: list, part: slice) -> tuple:
     (viewer, size), *others = [(codes[part], size) for codes, size in columns]
     key = pack((viewer - viewer.min(), size), *others)
     counts = np.bincount(key)
-    group = np.flatnonzero(counts)
+    group = np.flatnonzero(counts != 0)
     row = np.zeros(len(counts), dtype="int32")
     row[key] = np.arange(len(key), dtype="int32")
     sums = (np.bincount(key, v[part])[group] for v in values)
-    return part.start + row[group].astype("int64"), counts[group], *sums
+    return np.add(row[group], part.start, dtype="int64"), counts[group], *sums
 
 
 def _require_one_account(viewer: pd.Series, account: pd.Series) -> None:
@@ -496,7 +507,7 @@ def _by_zone(when, name: str, tz, day_starts_at: str, full):
         if len(some):
             at, offsets = _offsets(zone, int(some.min()) - 2 * _DAY, int(some.max()) + 2 * _DAY)
             days[rows] = full(some, at, offsets, day_start)
-    days = pd.Series(day_values(days), index=instants.index, name=name)
+    days = pd.Series(to_midnights(days), index=instants.index, name=name)
     return days.iloc[0] if one else days
 
 

@@ -1,11 +1,28 @@
 """The canonical order: ids and days as whole numbers, packed keys, and the runs within them."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 
-__all__ = ["canonical_runs", "codes_of", "day_numbers", "day_values", "pack", "stable_order"]
+__all__ = [
+    "canonical_runs",
+    "codes_of",
+    "day_numbers",
+    "filled",
+    "in_blocks",
+    "in_threads",
+    "pack",
+    "stable_order",
+    "taken",
+    "to_midnights",
+]
 
-_BLOCK = 2**15
+# Rows that stay in the processor's cache, and that outweigh handing them to a thread.
+BLOCK = 2**17
+_MAX_THREADS = 8
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
@@ -54,22 +71,62 @@ def canonical_runs(ids: list[np.ndarray], values: np.ndarray, step: int) -> np.n
 
     Rows are in order if the ids rise and the values rise within the same ids.
     """
-    edges = [np.zeros(1, dtype="int64")]
-    # Block by block, so that what is compared stays in the processor's cache.
-    for low in range(1, len(values), _BLOCK):
-        high = min(low + _BLOCK, len(values))
-        change = values[low:high] - values[low - 1 : high - 1]
+
+    def starts(block: slice) -> np.ndarray | None:
+        # Each row is compared with the one before it.
+        before = slice(block.start - 1, block.stop - 1)
+        change = values[block] - values[before]
         follows, rises = change == step, change > 0
         for codes in reversed(ids):
-            code, before = codes[low:high], codes[low - 1 : high - 1]
-            same = code == before
+            code, code_before = codes[block], codes[before]
+            same = code == code_before
             follows &= same
-            rises = (code > before) | (same & rises)
+            rises = (code > code_before) | (same & rises)
         if not (follows | rises).all():
             return None
-        start = np.flatnonzero(~follows) + low
-        edges.append(start)
-    return np.concatenate([*edges, [len(values)]])
+        return np.flatnonzero(~follows) + block.start
+
+    # What is out of order mostly shows at once.
+    if starts(slice(1, min(BLOCK, len(values)))) is None:
+        return None
+    found = in_blocks(starts, 1, len(values))
+    if any(some is None for some in found):
+        return None
+    return np.concatenate([[0], *found, [len(values)]])
+
+
+def in_blocks(work: Callable[[slice], object], start: int, stop: int) -> list:
+    """Return what `work` makes of each block of rows."""
+    edges = range(start, stop, BLOCK)
+    return in_threads(work, [slice(low, min(low + BLOCK, stop)) for low in edges])
+
+
+def in_threads(work: Callable[[slice], object], parts: list[slice]) -> list:
+    """Return what `work` makes of each part, on all processors; NumPy lets them run at once."""
+    if len(parts) < 2:
+        return [work(part) for part in parts]
+    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as threads:
+        return list(threads.map(work, parts))
+
+
+def filled(work: Callable[[slice], np.ndarray], length: int, dtype) -> np.ndarray:
+    """Return an array that is made block by block."""
+    made = np.empty(length, dtype=dtype)
+
+    def fill(block: slice) -> None:
+        made[block] = work(block)
+
+    in_blocks(fill, 0, length)
+    return made
+
+
+def taken(column: pd.Series, rows: np.ndarray):
+    """Return the values of a column at rows, as an array of its own."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.array[rows]
+    codes = column.array.codes
+    codes = filled(lambda block: codes[rows[block]], len(rows), codes.dtype)
+    return pd.Categorical.from_codes(codes, dtype=column.dtype, validate=False)
 
 
 def stable_order(key: np.ndarray) -> np.ndarray:
@@ -85,22 +142,34 @@ def stable_order(key: np.ndarray) -> np.ndarray:
     return np.argsort(key, kind="stable")
 
 
-def day_numbers(days: np.ndarray | pd.Series, name: str) -> np.ndarray:
-    """Return naive midnights as whole days since 1970-01-01."""
+def day_numbers(
+    days: np.ndarray | pd.Series, name: str, rows: np.ndarray | None = None
+) -> np.ndarray:
+    """Return naive midnights, all or those of some rows, as whole days since 1970-01-01."""
     days = np.asarray(days)
     per_day = _PER_DAY[np.datetime_data(days.dtype)[0]]
-    values = days.view("int64")
-    numbers = values // per_day
-    wrong = numbers * per_day != values
-    if wrong.any():
-        found = "a missing day" if np.isnat(days).any() else pd.Timestamp(days[wrong][0])
-        raise ValueError(f"`{name}` must be naive midnights on every row, found {found}.")
-    return numbers
+
+    def numbers(block: slice) -> np.ndarray:
+        some = days[block if rows is None else rows[block]]
+        values = some.view("int64")
+        numbers = values // per_day
+        wrong = numbers * per_day != values
+        if wrong.any():
+            found = "a missing day" if np.isnat(some).any() else pd.Timestamp(some[wrong][0])
+            raise ValueError(f"`{name}` must be naive midnights on every row, found {found}.")
+        return numbers
+
+    return filled(numbers, len(days if rows is None else rows), "int64")
 
 
-def day_values(numbers: np.ndarray) -> np.ndarray:
-    """Return whole days since 1970-01-01 as naive midnights."""
-    return (numbers * np.int64(_PER_DAY["us"])).view("datetime64[us]")
+def to_midnights(numbers: np.ndarray) -> np.ndarray:
+    """Turn whole days since 1970-01-01 into naive midnights, in the same memory."""
+
+    def turn(block: slice) -> None:
+        numbers[block] *= _PER_DAY["us"]
+
+    in_blocks(turn, 0, len(numbers))
+    return numbers.view("datetime64[us]")
 
 
 def _renumbered(codes: np.ndarray) -> tuple[np.ndarray, int]:

@@ -11,9 +11,12 @@ from toolkit.order import (
     canonical_runs,
     codes_of,
     day_numbers,
-    day_values,
+    filled,
+    in_blocks,
     pack,
     stable_order,
+    taken,
+    to_midnights,
 )
 from toolkit.tables import (
     as_day,
@@ -150,14 +153,16 @@ def find_streaks(
     if titles is not None:
         came, left = _available(viewer_days, unit, head, titles)
     last_over = _last_over(ends, left, day_in_progress, *cut)
+    is_open = last >= last_over - max_gap_days
+    may_start_earlier = _touches(first, max_gap_days, starts, came, *cut)
     streaks = {
-        name: viewer_days[name].array[head] for name in [*units[:1], "account", *units[1:]]
+        name: taken(viewer_days[name], head) for name in [*units[:1], "account", *units[1:]]
     } | {
-        "first_day": day_values(period_edges(first, *cut)[0]),
-        "last_day": day_values(period_edges(last, *cut)[1]),
+        "first_day": to_midnights(period_edges(first, *cut)[0]),
+        "last_day": to_midnights(period_edges(last, *cut)[1]),
         "n_days": n_days,
-        "is_open": last >= last_over - max_gap_days,
-        "may_start_earlier": _touches(first, max_gap_days, starts, came, *cut),
+        "is_open": is_open,
+        "may_start_earlier": may_start_earlier,
     }
     return pd.DataFrame(streaks, copy=False)
 
@@ -372,16 +377,20 @@ def _steady_runs(viewer_days: pd.DataFrame, units: list):
     days = viewer_days["day"]
     if not len(days):
         return None
-    ids = [codes_of(viewer_days[name], name)[0] for name in units]
+    columns = [viewer_days[name] for name in units]
+    coded = [c.array.codes for c in columns if isinstance(c.dtype, pd.CategoricalDtype)]
+    ids = coded if len(coded) == len(columns) else [codes_of(c, c.name)[0] for c in columns]
     one_day = np.timedelta64(1, "D") // np.timedelta64(1, np.datetime_data(days.dtype)[0])
     edges = canonical_runs(ids, days.to_numpy().view("int64"), int(one_day))
     if edges is None:
         return None
+    head, size = edges[:-1], len(edges) - 1
+    if any(in_blocks(lambda rows: any((i[head[rows]] < 0).any() for i in ids), 0, size)):
+        return None
+    n_days = filled(lambda block: edges[1:][block] - head[block], size, "int64")
     # Within a run each step is a day, so that midnights need a look at the heads alone.
-    head, n_days = edges[:-1], np.diff(edges)
-    first = day_numbers(days.to_numpy()[head], "day")
-    last = first + n_days
-    last -= 1
+    first = day_numbers(days, "day", head)
+    last = filled(lambda block: first[block] + n_days[block] - 1, size, "int64")
     return head, first, last, n_days
 
 
