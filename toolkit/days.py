@@ -166,7 +166,7 @@ def to_viewer_days(
             "viewer": who,
             "account": taken(account, row) if has_accounts else who.copy(),
             **({} if unit is None else {by: taken(unit, row)}),
-            "day": to_midnights(days[first].astype("int64")),
+            "day": to_midnights(filled(lambda block: days[first[block]], len(first), "int64")),
             "n_plays": sums["n_plays"].astype("int64", copy=False),
             "watched_seconds": sums["watched_seconds"],
         },
@@ -442,13 +442,14 @@ def _grouped(columns: list, days: np.ndarray, values: list):
     edges, order = canonical_runs([codes for codes, _ in columns], days, 0), slice(None)
     if edges is None:
         low, high = int(days.min()), int(days.max())
-        columns = [*columns, (days - low, high - low + 1)]
+        columns = [*columns, (days, high - low + 1)]
         if math.prod(size for _, size in columns) <= 4 * len(days):
             # So dense that counting every possible group is cheaper than sorting.
             parts = _whole_viewers(columns[0][0])
-            counted = in_threads(lambda part: _counted(columns, values, part), parts)
-            row, size, *sums = (np.concatenate(part) for part in zip(*counted, strict=True))
-            return row, size, sums
+            counted = in_threads(lambda part: _counted(columns, low, values, part), parts)
+            row, size, *sums = zip(*counted, strict=True)
+            row, size = (np.concatenate(part, dtype="int64") for part in (row, size))
+            return row, size, [np.concatenate(part) for part in sums]
         key = pack(*columns)
         order = stable_order(key)
         key = key[order]
@@ -467,16 +468,20 @@ def _whole_viewers(codes: np.ndarray) -> list[slice]:
     return [slice(low, high) for low, high in itertools.pairwise(edges)]
 
 
-def _counted(columns: list, values: list, part: slice) -> tuple:
+def _counted(columns: list, low: int, values: list, part: slice) -> tuple:
     """Count the rows of every possible group of a part, and keep those that have any."""
     (viewer, size), *others = [(codes[part], size) for codes, size in columns]
     key = pack((viewer - viewer.min(), size), *others)
+    # The days, which come last, start at the lowest.
+    key -= low
     counts = np.bincount(key)
     group = np.flatnonzero(counts != 0)
-    row = np.zeros(len(counts), dtype="int32")
-    row[key] = np.arange(len(key), dtype="int32")
+    # Numbers of half the width, since fresh memory costs more than the counting.
+    width = "int32" if part.stop < 2**31 else "int64"
+    row = np.zeros(len(counts), dtype=width)
+    row[key] = np.arange(part.start, part.stop, dtype=width)
     sums = (np.bincount(key, v[part])[group] for v in values)
-    return np.add(row[group], part.start, dtype="int64"), counts[group], *sums
+    return row[group], counts[group].astype(width), *sums
 
 
 def _require_one_account(viewer: pd.Series, account: pd.Series) -> None:
@@ -518,7 +523,7 @@ def _wall_days(instants, at: np.ndarray, offsets: np.ndarray, day_start: int):
     # A log of a few years sees few changes of the clock, so that adding each is cheaper.
     wall = instants + (offsets[0] - day_start)
     for change, by in zip(at[1:], np.diff(offsets), strict=True):
-        wall = wall + (instants >= change) * by
+        wall += (instants >= change) * by
     return wall // _DAY
 
 

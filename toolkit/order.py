@@ -23,6 +23,8 @@ __all__ = [
 # Rows that stay in the processor's cache, and that outweigh handing them to a thread.
 BLOCK = 2**17
 _MAX_THREADS = 8
+# So many blocks are one thread's at a time.
+_PART = 8
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
@@ -72,33 +74,44 @@ def canonical_runs(ids: list[np.ndarray], values: np.ndarray, step: int) -> np.n
     Rows are in order if the ids rise and the values rise within the same ids.
     """
 
-    def starts(block: slice) -> np.ndarray | None:
-        # Each row is compared with the one before it.
-        before = slice(block.start - 1, block.stop - 1)
-        change = values[block] - values[before]
-        follows, rises = change == step, change > 0
-        for codes in reversed(ids):
-            code, code_before = codes[block], codes[before]
-            same = code == code_before
-            follows &= same
-            rises = (code > code_before) | (same & rises)
-        if not (follows | rises).all():
-            return None
-        return np.flatnonzero(~follows) + block.start
+    is_start = np.ones(len(values) + 1, dtype=bool)
+
+    def compare(part: slice) -> bool:
+        # Made once and used for every block, since fresh memory costs more than the comparing.
+        size = min(BLOCK, part.stop - part.start)
+        steps = np.empty(size, dtype=values.dtype)
+        bits = np.empty((3, size), dtype=bool)
+        for low in range(part.start, part.stop, BLOCK):
+            high = min(low + BLOCK, part.stop)
+            change, (follows, rises, same) = steps[: high - low], bits[:, : high - low]
+            # Each row is compared with the one before it.
+            np.subtract(values[low:high], values[low - 1 : high - 1], out=change)
+            np.equal(change, step, out=follows)
+            np.greater(change, 0, out=rises)
+            for codes in reversed(ids):
+                code, before = codes[low:high], codes[low - 1 : high - 1]
+                np.equal(code, before, out=same)
+                follows &= same
+                rises &= same
+                np.greater(code, before, out=same)
+                rises |= same
+            rises |= follows
+            if not rises.all():
+                return False
+            np.logical_not(follows, out=is_start[low:high])
+        return True
 
     # What is out of order mostly shows at once.
-    if starts(slice(1, min(BLOCK, len(values)))) is None:
+    if not compare(slice(1, min(BLOCK, len(values)))):
         return None
-    found = in_blocks(starts, 1, len(values))
-    if any(some is None for some in found):
+    if not all(in_threads(compare, _cut(1, len(values), _PART * BLOCK))):
         return None
-    return np.concatenate([[0], *found, [len(values)]])
+    return np.flatnonzero(is_start)
 
 
 def in_blocks(work: Callable[[slice], object], start: int, stop: int) -> list:
     """Return what `work` makes of each block of rows."""
-    edges = range(start, stop, BLOCK)
-    return in_threads(work, [slice(low, min(low + BLOCK, stop)) for low in edges])
+    return in_threads(work, _cut(start, stop, BLOCK))
 
 
 def in_threads(work: Callable[[slice], object], parts: list[slice]) -> list:
@@ -149,17 +162,26 @@ def day_numbers(
     days = np.asarray(days)
     per_day = _PER_DAY[np.datetime_data(days.dtype)[0]]
 
-    def numbers(block: slice) -> np.ndarray:
-        some = days[block if rows is None else rows[block]]
-        values = some.view("int64")
-        numbers = values // per_day
-        wrong = numbers * per_day != values
-        if wrong.any():
-            found = "a missing day" if np.isnat(some).any() else pd.Timestamp(some[wrong][0])
-            raise ValueError(f"`{name}` must be naive midnights on every row, found {found}.")
-        return numbers
+    values = days.view("int64")
+    made = np.empty(len(values if rows is None else rows), dtype="int64")
 
-    return filled(numbers, len(days if rows is None else rows), "int64")
+    def number(part: slice) -> None:
+        scratch = np.empty(min(BLOCK, part.stop - part.start), dtype="int64")
+        for low in range(part.start, part.stop, BLOCK):
+            block = slice(low, min(low + BLOCK, part.stop))
+            numbers, whole = made[block], scratch[: block.stop - low]
+            some = values[block]
+            if rows is not None:
+                some = np.take(values, rows[block], out=whole, mode="clip")
+            np.floor_divide(some, per_day, out=numbers)
+            whole = np.subtract(some, np.multiply(numbers, per_day), out=whole)
+            if whole.any():
+                wrong = days[rows[block] if rows is not None else block][whole != 0]
+                found = "a missing day" if np.isnat(wrong).any() else pd.Timestamp(wrong[0])
+                raise ValueError(f"`{name}` must be naive midnights on every row, found {found}.")
+
+    in_threads(number, _cut(0, len(made), _PART * BLOCK))
+    return made
 
 
 def to_midnights(numbers: np.ndarray) -> np.ndarray:
@@ -170,6 +192,10 @@ def to_midnights(numbers: np.ndarray) -> np.ndarray:
 
     in_blocks(turn, 0, len(numbers))
     return numbers.view("datetime64[us]")
+
+
+def _cut(start: int, stop: int, size: int) -> list[slice]:
+    return [slice(low, min(low + size, stop)) for low in range(start, stop, size)]
 
 
 def _renumbered(codes: np.ndarray) -> tuple[np.ndarray, int]:
