@@ -2,10 +2,12 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pandas.testing import assert_frame_equal
 
 import toolkit as tk
+from toolkit.loaders.cells import written_seconds
 from toolkit.privacy.keys import has_pseudonym_form, pseudonym
 
 COLUMNS = {"viewer": "User", "title": "Channel", "started_at": "At", "watched_seconds": "For"}
@@ -456,7 +458,9 @@ class TestLoadPlays:
     def test_another_table_is_refused(self, tmp_path):
         path = tmp_path / "plays.csv"
         path.write_text("who,what\nAnn,Heat\n")
-        with pytest.raises(ValueError, match=r"missing \['viewer', 'title', 'started_at'\]"):
+        with pytest.raises(
+            ValueError, match=r"`path` must hold an export of .*`load_table` reads any"
+        ):
             tk.load_plays(path)
 
 
@@ -579,3 +583,64 @@ class TestLoadDataset:
         assert set(plays["viewer"].cat.categories) <= set(viewers["viewer"])
         assert set(plays["title"].cat.categories) <= set(titles["title"])
         assert_frame_equal(tk.load_sample(), plays)
+
+
+class TestLoadDatasetOfExports:
+    HISTORY = 'Title,Date\n"Heat","3/14/24"\n"Up","3/13/24"\n'
+    DESCRIPTION = 'path = "list.csv"\ntz = "UTC"\nas_of = 2024-03-20\ntitle = "Heat"\ndays = 2\n'
+
+    def describe(self, tmp_path, more="", history=HISTORY):
+        (tmp_path / "list.csv").write_text(history)
+        return write(tmp_path, self.DESCRIPTION + more, "mine.toml")
+
+    def test_an_export_needs_no_columns(self, tmp_path):
+        plays, viewers, titles, ask = tk.load_dataset(self.describe(tmp_path))
+        assert plays["source"].tolist() == ["netflix_history"] * 2
+        assert (viewers, titles, ask.title) == (None, None, "Heat")
+
+    def test_what_only_columns_need_is_refused(self, tmp_path):
+        with pytest.raises(ValueError, match=r"must have `columns` to go with \['duration'\]"):
+            tk.load_dataset(self.describe(tmp_path, 'duration = "seconds"\n'))
+
+    def test_the_order_of_its_dates_may_be_said(self, tmp_path):
+        path = self.describe(tmp_path, 'date_order = "DMY"\n', 'Title,Date\n"Heat","3/4/24"\n')
+        assert tk.load_dataset(path).plays["started_at"].dt.month.tolist() == [4]
+
+    def test_the_title_is_one_of_it(self, tmp_path):
+        with pytest.raises(ValueError, match="`title` must be one of the log's titles"):
+            tk.load_dataset(self.describe(tmp_path, history='Title,Date\n"Up","3/13/24"\n'))
+
+    def test_profiles_of_a_folder_stand_in_a_table_beside_the_description(self, tmp_path):
+        folder = tmp_path / "donations"
+        folder.mkdir()
+        (folder / "a.csv").write_text(self.HISTORY)
+        (tmp_path / "who.csv").write_text("export,profile\na.csv,all\n")
+        text = self.DESCRIPTION.replace("list.csv", "donations") + 'profile = "who.csv"\n'
+        assert len(tk.load_dataset(write(tmp_path, text, "mine.toml")).plays) == 2
+
+
+class TestWrittenSeconds:
+    @pytest.mark.parametrize(
+        ("cells", "seconds"),
+        [
+            (["00:00:00", "01:02:03", "99:59:59"], [0, 3723, 359_999]),
+            (["00:00:07", "1:00:00", "", "-1"], [7, 3600, np.nan, np.nan]),
+            ([], []),
+        ],
+    )
+    def test_are_read_at_once_or_with_care(self, cells, seconds):
+        found = written_seconds(pa.array(cells, pa.string()), "Duration", "x.csv")
+        np.testing.assert_array_equal(found, seconds)
+
+    def test_of_a_part_of_a_column_are_those_of_its_rows(self):
+        cells = pa.array(["00:00:01", "00:00:02", "00:00:03"], pa.string())[1:]
+        assert written_seconds(cells, "Duration", "x.csv").tolist() == [2, 3]
+
+    @pytest.mark.parametrize(
+        "cell", ["00:60:00", "00:00:60", "0a:00:00", "00-00-00", "00:00:0/", "00:00:0:"]
+    )
+    def test_that_are_none_are_refused_with_their_row(self, cell):
+        with pytest.raises(
+            ValueError, match=r"`Duration` must be written as H:MM:SS.* row 2 of x.csv"
+        ):
+            written_seconds(pa.array(["00:00:01", cell], pa.string()), "Duration", "x.csv")

@@ -1,12 +1,27 @@
 """Cells of tables: texts, times, durations and truth values, read or refused with their row."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from toolkit.days import from_clock
 
-__all__ = ["as_text", "to_booleans", "to_instants", "to_seconds", "to_whole_numbers"]
+__all__ = [
+    "NO_INFORMATION",
+    "as_text",
+    "refuse",
+    "shown",
+    "to_booleans",
+    "to_instants",
+    "to_seconds",
+    "to_whole_numbers",
+    "written_seconds",
+]
+
+# What services write where they know nothing.
+NO_INFORMATION = ["", "-1", "NULL"]
 
 # Hour, minute and second are optional; a fraction and an offset may follow.
 _CLOCK = (
@@ -16,6 +31,7 @@ _YEAR_FIRST = r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _CLOCK
 _YEAR_LAST = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})" + _CLOCK
 _DURATION = r"^(-?)(\d+):([0-5]?\d):([0-5]?\d(?:\.\d+)?)$"
 _YEARS = (1900, 2199)
+_LONGEST = 60
 
 
 def as_text(values: pd.Series) -> pd.Series:
@@ -43,7 +59,7 @@ def to_instants(values: pd.Series, name: str, clock_tz: str | None, order: str):
     clock = clock.mask(impossible)
     bare = (clock.notna() & offset.isna() & (precision != "day")).to_numpy()
     if bare.any() and clock_tz is None:
-        _refuse(
+        refuse(
             values, bare,
             f"`clock_tz` must say which zone the clock of `{name}` showed, as its times do not",
         )  # fmt: skip
@@ -55,7 +71,7 @@ def to_instants(values: pd.Series, name: str, clock_tz: str | None, order: str):
     return pd.Series(instants, index=values.index).dt.tz_localize("UTC"), precision, impossible
 
 
-def to_seconds(values: pd.Series, name: str, duration: str) -> pd.Series:
+def to_seconds(values: pd.Series, name: str, duration: str, where: str = "") -> pd.Series:
     """Return durations as seconds; a sign stays."""
     values = _plain(values)
     if values.dtype.kind == "m":
@@ -69,8 +85,31 @@ def to_seconds(values: pd.Series, name: str, duration: str) -> pd.Series:
         seconds = hours * 3600 + minutes * 60 + rest
         seconds = seconds.mask(parts[0] == "-", -seconds)
     unread = as_text(values).notna() & ~np.isfinite(seconds)
-    _refuse(values, unread, f"`{name}` must be written as {duration}")
+    refuse(values, unread, f"`{name}` must be written as {duration}", where)
     return seconds
+
+
+def written_seconds(cells: pa.Array, column: str, name: str) -> np.ndarray:
+    """Return durations as seconds, at once where all are written as 00:12:30."""
+    seconds = _fixed_seconds(cells)
+    if seconds is not None:
+        return seconds
+    texts = cells.to_pandas().str.strip()
+    texts = texts.mask(texts.isin(NO_INFORMATION))
+    return to_seconds(texts, column, "H:MM:SS", f" of {name}").to_numpy("float64")
+
+
+def _fixed_seconds(cells: pa.Array) -> np.ndarray | None:
+    """Return durations that are all of the form 00:12:30; any other is None."""
+    _, offsets, data = cells.buffers()
+    ends = np.frombuffer(offsets, "int32")[cells.offset : cells.offset + len(cells) + 1]
+    if cells.null_count or not len(cells) or not (np.diff(ends) == 8).all():
+        return None
+    signs = np.frombuffer(data, "uint8")[ends[0] : ends[-1]].reshape(-1, 8)
+    digits = signs[:, [0, 1, 3, 4, 6, 7]] - ord("0")
+    if (digits > 9).any() or (digits[:, [2, 4]] > 5).any() or (signs[:, [2, 5]] != ord(":")).any():
+        return None
+    return digits @ np.array([36_000.0, 3600, 600, 60, 10, 1])
 
 
 def to_booleans(values: pd.Series, name: str) -> pd.Series:
@@ -78,7 +117,7 @@ def to_booleans(values: pd.Series, name: str) -> pd.Series:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     texts = as_text(values)
     read = texts.str.lower().map(words)
-    _refuse(values, texts.notna() & read.isna(), f"`{name}` must be true or false")
+    refuse(values, texts.notna() & read.isna(), f"`{name}` must be true or false")
     return read.astype("boolean")
 
 
@@ -87,7 +126,7 @@ def to_whole_numbers(values: pd.Series, name: str) -> pd.Series:
     texts = as_text(values)
     read = pd.to_numeric(texts, errors="coerce")
     wrong = texts.notna() & ~(read.between(-(2**15), 2**15 - 1) & (read % 1 == 0))
-    _refuse(values, wrong, f"`{name}` must be a whole number")
+    refuse(values, wrong, f"`{name}` must be a whole number")
     return read.astype("Int16")
 
 
@@ -126,7 +165,7 @@ def _parsed(texts: pd.Series, name: str, order: str):
     other = texts[unread].str.extract(_YEAR_LAST)[0].notna()
     hint = ": name the `date_order`" if other.any() else ""
     style = f"{order}, then H:MM or H:MM:SS"
-    _refuse(texts, unread, f"`{name}` must be times in one style ({style})", hint)
+    refuse(texts, unread, f"`{name}` must be times in one style ({style})", hint)
     fraction = parts[6].str.ljust(6, "0").str[:6].fillna("0").astype("int64")
     clock += pd.to_timedelta(fraction, unit="us").astype("timedelta64[us]")
     precision = pd.Series("second", index=texts.index).mask(parts[5].isna(), "minute")
@@ -137,12 +176,20 @@ def _parsed(texts: pd.Series, name: str, order: str):
     return clock, precision, pd.to_timedelta(minutes, unit="m")
 
 
-def _refuse(values: pd.Series, wrong, sentence: str, hint: str = "") -> None:
+def refuse(values: pd.Series | Sequence, wrong, sentence: str, hint: str = "") -> None:
     """Raise with the first wrong cell and its row, if there is one."""
     wrong = np.asarray(wrong, dtype=bool)
     if not wrong.any():
         return
     row = int(wrong.argmax())
+    cell = values.iloc[row] if isinstance(values, pd.Series) else values[row]
+    raise ValueError(f"{sentence}, found {shown(cell)} in row {row + 1}{hint}.")
+
+
+def shown(cell) -> str:
+    """Return a cell as a message may show it."""
+    text = str(cell)
     # A wrongly mapped column may hold addresses, and messages end up in notebooks.
-    cell = "a text with an @" if "@" in str(values.iloc[row]) else repr(values.iloc[row])
-    raise ValueError(f"{sentence}, found {cell} in row {row + 1}{hint}.")
+    if "@" in text:
+        return "a text with an @"
+    return repr(cell) if len(text) <= _LONGEST else repr(f"{text[:_LONGEST]}...")
