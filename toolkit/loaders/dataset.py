@@ -14,7 +14,7 @@ from toolkit.loaders.cells import (
     to_seconds,
     to_whole_numbers,
 )
-from toolkit.loaders.files import read_frame, require_file
+from toolkit.loaders.files import is_saved, read_frame, require_file
 from toolkit.loaders.table import load_table, to_pseudonyms
 from toolkit.tables import (
     PLAYS,
@@ -29,7 +29,8 @@ __all__ = ["Ask", "Dataset", "load_dataset", "load_sample"]
 
 _SAMPLE = Path(__file__).parents[2] / "data" / "sample.toml"
 _NEEDED = ["path", "tz", "as_of", "title", "days"]
-_READING = ["columns", "clock_tz", "date_order", "duration", "encoding", "source", "row_is"]
+_OF_EXPORTS = ["source", "profile", "clock_tz", "date_order"]
+_READING = [*_OF_EXPORTS, "columns", "duration", "encoding", "row_is"]
 _ASKING = ["name", "simulated", "viewers", "titles", "day_starts_at", "observed_from"]
 
 
@@ -72,8 +73,10 @@ def load_dataset(
 
         and, where they apply, ``columns`` (a table of our names to theirs), ``clock_tz``,
         ``date_order``, ``duration``, ``encoding``, ``source`` and ``row_is`` as in
-        `load_table`; ``observed_from``, the first fully observed day; ``day_starts_at``;
-        ``viewers`` and ``titles``, files with those tables; ``name``; and ``simulated``.
+        `load_table`, or, for an export or a folder of them, ``source``, ``profile``,
+        ``clock_tz`` and ``date_order`` as in `load_plays`; ``observed_from``, the first
+        fully observed day; ``day_starts_at``; ``viewers`` and ``titles``, files with those
+        tables; ``name``; and ``simulated``.
     key : bytes, str or path-like, optional
         The key of the pseudonyms, see `toolkit.privacy.keys.read_key`.
 
@@ -107,14 +110,15 @@ def load_dataset(
     fields = tomllib.loads(path.read_text(encoding="utf-8"))
     ask = _ask(fields, path)
     reading = {name: fields[name] for name in _READING if name in fields}
+    log = _beside(path, fields["path"])
+    if "columns" not in fields and not is_saved(log):
+        return _of_exports(log, path, reading, ask, key)
     source = reading.get("source", "table")
     encoding = reading.pop("encoding", None)
 
     ours = {name: name for name in PLAYS}
     columns = reading.get("columns", ours)
-    frame = read_frame(
-        _beside(path, fields["path"]), encoding=encoding, columns=[*columns.values()]
-    )
+    frame = read_frame(log, encoding=encoding, columns=[*columns.values()])
     columns = columns if "columns" in reading else {n: n for n in ours if n in frame}
     viewers, titles = (
         read_frame(_beside(path, fields[name]), encoding=encoding) if name in fields else None
@@ -129,8 +133,7 @@ def load_dataset(
     plays = load_table(frame, key=key, **reading | {"columns": columns})
     if viewers is not None:
         plays = _with_zones(plays, viewers)
-    if ask.title not in plays["title"].cat.categories:
-        raise ValueError(f"`title` must be one of the log's titles, got {ask.title!r}.")
+    _require_title(plays, ask)
     return Dataset(plays, viewers, titles, ask)
 
 
@@ -155,6 +158,26 @@ def load_sample() -> pd.DataFrame:
     return load_dataset("sample").plays
 
 
+def _of_exports(log: Path, path: Path, reading: dict, ask: Ask, key) -> Dataset:
+    """Read an export, or a folder of them, whose form its content tells."""
+    # Imported when it is needed, so that `import toolkit` stays light.
+    from toolkit.loaders.donations import load_exports
+
+    if unknown := [name for name in reading if name not in _OF_EXPORTS]:
+        raise ValueError(f"{path.name} must have `columns` to go with {unknown}, found none.")
+    profile = reading.pop("profile", None)
+    if profile is not None and profile.lower().endswith(".csv"):
+        profile = _beside(path, profile)
+    plays = load_exports(log, key=key, profile=profile, **reading)
+    _require_title(plays, ask)
+    return Dataset(plays, None, None, ask)
+
+
+def _require_title(plays: pd.DataFrame, ask: Ask) -> None:
+    if ask.title not in plays["title"].cat.categories:
+        raise ValueError(f"`title` must be one of the log's titles, got {ask.title!r}.")
+
+
 def _ask(fields: dict, path: Path) -> Ask:
     """Return what is asked, once every field is known to be what it should be."""
     allowed = [*_NEEDED, *_READING, *_ASKING]
@@ -162,7 +185,7 @@ def _ask(fields: dict, path: Path) -> Ask:
         raise ValueError(f"{path.name} must have the fields {_NEEDED}; missing {missing}.")
     if unknown := [name for name in fields if name not in allowed]:
         raise ValueError(f"{path.name} must have no fields but {allowed}, found {unknown}.")
-    for name in ("path", "viewers", "titles", "title", "tz", "name"):
+    for name in ("path", "viewers", "titles", "title", "tz", "name", "profile"):
         if not isinstance(fields.get(name, ""), str):
             raise ValueError(f"`{name}` must be text in {path.name}, got {fields[name]!r}.")
     for name, kind, what in (("simulated", bool, "true or false"), ("columns", dict, "a table")):
