@@ -27,6 +27,16 @@ class TestPlotCalendar:
         assert ax.get_ylim() == (7, 0)
         assert [t.get_text() for t in ax.get_xticklabels()] == ["27 Nov", "4 Dec", "11 Dec"]
 
+    @pytest.mark.parametrize(("n_weeks", "n_labels"), [(14, 14), (15, 8), (40, 14)])
+    def test_weeks_are_labelled_as_far_as_labels_can_be_read(self, n_weeks, n_labels):
+        days = pd.date_range("2024-01-01", periods=7 * n_weeks)
+        ax = tk.plot_calendar(pd.DataFrame({"day": days, "people": 1}))
+        labels = [t.get_text() for t in ax.get_xticklabels()]
+        assert len(labels) == n_labels
+        step = ax.get_xticks()[1] - ax.get_xticks()[0]
+        second = pd.Timestamp("2024-01-01") + pd.Timedelta(weeks=int(step))
+        assert labels[:2] == ["1 Jan", f"{second.day} {second:%b}"]
+
     def test_the_colours_are_of_the_value_asked_for(self):
         daily = self.daily().assign(n_plays=1.0)
         ax = tk.plot_calendar(daily, value="n_plays")
@@ -119,3 +129,36 @@ class TestPlotStreaks:
     def test_open_and_ended_streaks_look_different(self):
         ended, going = tk.plot_streaks(self.streaks).collections
         assert to_rgba(ended.get_color()[0]) != to_rgba(going.get_color()[0])
+
+
+class TestPlotLosses:
+    losses = pd.DataFrame(
+        {
+            "source": pd.Categorical(["netflix", "netflix", "youtube"]),
+            "reason": ["trailer", "duplicate", "duplicate"],
+            "n_rows": [4, 1, 3],
+            "share": [0.4, 0.1, 0.3],
+        }
+    )
+
+    def test_reasons_of_a_group_lie_side_by_side(self):
+        ax = tk.plot_losses(self.losses)
+        trailer, duplicate = ax.containers
+        assert [(b.get_x(), b.get_width()) for b in trailer] == [(0, 0.4)]
+        drawn = [(b.get_x(), b.get_width()) for b in duplicate]
+        np.testing.assert_allclose(drawn, [(0.4, 0.1), (0, 0.3)])
+        assert [t.get_text() for t in ax.get_legend().get_texts()] == ["trailer", "duplicate"]
+        assert [t.get_text() for t in ax.get_yticklabels()] == ["netflix", "youtube"]
+        assert ax.get_ylabel() == "source"
+
+    def test_without_groups_a_bar_is_a_reason(self):
+        ax = tk.plot_losses(self.losses.iloc[:2].drop(columns="source"))
+        assert [b.get_width() for b in ax.patches] == [0.4, 0.1]
+        assert [t.get_text() for t in ax.get_yticklabels()] == ["trailer", "duplicate"]
+
+    def test_nothing_lost_is_drawn_as_nothing(self):
+        assert not tk.plot_losses(self.losses[:0]).patches
+
+    def test_needs_shares(self):
+        with pytest.raises(ValueError, match=r"missing \['share'\]"):
+            tk.plot_losses(self.losses.drop(columns="share"))

@@ -175,6 +175,40 @@ class TestLossTable:
             assert list(tk.loss_table(none)) == ["reason", "n_rows", "share"]
             assert len(tk.loss_table(none)) == 0
 
+    def test_shares_are_of_the_group(self):
+        plays = plays_of(
+            *[("ann", "Heat", "2024-03-01 20:00Z")] * 5,
+            excluded=["trailer", None, "advert", "advert", None],
+            source=["a", "a", "b", "b", "b"],
+        )
+        losses = tk.loss_table(plays, by="source")
+        assert losses.astype({"source": "str"}).values.tolist() == [
+            ["a", "trailer", 1, 0.5],
+            ["b", "advert", 2, 2 / 3],
+        ]
+        assert list(losses) == ["source", "reason", "n_rows", "share"]
+
+    def test_a_group_without_a_name_is_one_and_one_without_losses_none(self):
+        plays = plays_of(
+            *[("ann", "Heat", "2024-03-01 20:00Z")] * 3,
+            excluded=["trailer", None, None],
+            country=[None, "NL", None],
+        )
+        losses = tk.loss_table(plays, by=["country", "source"])
+        assert losses["country"].isna().tolist() == [True]
+        assert losses["share"].tolist() == [0.5]
+
+    @pytest.mark.parametrize(
+        ("by", "said"), [("wave", "missing \\['wave'\\]"), ("excluded", "of the result")]
+    )
+    def test_groups_are_columns_of_the_table_and_none_of_the_result(self, by, said):
+        with pytest.raises(ValueError, match=said):
+            tk.loss_table(plays_of(("ann", "Heat", "2024-03-01 20:00Z")), by=by)
+
+    def test_empty_in_same_columns_out_with_groups(self):
+        none = plays_of(("ann", "Heat", "2024-03-01 20:00Z"))[:0]
+        assert list(tk.loss_table(none, by="source")) == ["source", "reason", "n_rows", "share"]
+
 
 class TestFingerprint:
     def frame(self):

@@ -6,11 +6,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
 
 from toolkit.tables import require_columns
 
-__all__ = ["plot_calendar", "plot_grid", "plot_streak_counts", "plot_streaks"]
+__all__ = ["plot_calendar", "plot_grid", "plot_losses", "plot_streak_counts", "plot_streaks"]
 
 
 def plot_calendar(daily: pd.DataFrame, *, value: str = "people", ax: Axes | None = None) -> Axes:
@@ -50,9 +50,10 @@ def plot_calendar(daily: pd.DataFrame, *, value: str = "people", ax: Axes | None
     )  # fmt: skip
     ax.figure.colorbar(image, ax=ax, label=value, shrink=0.8)
     ax.set_yticks(np.arange(7) + 0.5, ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])
-    ax.set_xticks(
-        np.arange(grid.shape[1]) + 0.5, [f"{w.day} {w:%b}" for w in grid.columns], rotation=45
-    )
+    # Labels of a dozen weeks or so can be read.
+    labelled = range(0, grid.shape[1], 1 + grid.shape[1] // 15)
+    names = [f"{grid.columns[n].day} {grid.columns[n]:%b}" for n in labelled]
+    ax.set_xticks([n + 0.5 for n in labelled], names, rotation=45)
     ax.set(xlabel="Week starting on Monday", ylabel="", aspect="equal", ylim=(7, 0))
     ax.grid(False)
     return ax
@@ -102,6 +103,52 @@ def plot_grid(
     )  # fmt: skip
     ax.set(xlabel=x.replace("_", " "), ylabel=y.replace("_", " "))
     ax.tick_params(axis="y", rotation=0)
+    return ax
+
+
+def plot_losses(losses: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the share of rows that are set aside, by reason, as bars.
+
+    Parameters
+    ----------
+    losses : pandas.DataFrame
+        As `loss_table` gives it; with a column more, such as `source`, a bar for each of
+        its values, its reasons side by side.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; the current axes if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> losses = pd.DataFrame({"reason": ["trailer"], "n_rows": [1], "share": [0.5]})
+    >>> plot_losses(losses).get_xlabel()
+    'Share of rows set aside'
+    """
+    require_columns(losses, ["reason", "share"], "losses")
+    ax = plt.gca() if ax is None else ax
+    groups = [name for name in losses if name not in ("reason", "n_rows", "share")]
+    if not groups:
+        ax.barh(losses["reason"], losses["share"])
+    else:
+        names = losses[groups].astype("str").to_numpy()
+        bars = pd.Series([", ".join(row) for row in names], index=losses.index, dtype="str")
+        height, names = pd.factorize(bars)
+        left = np.zeros(len(names))
+        for reason in losses["reason"].unique():
+            some = (losses["reason"] == reason).to_numpy()
+            at, share = height[some], losses["share"].to_numpy()[some]
+            ax.barh(at, share, left=left[at], label=reason)
+            left[at] += share
+        ax.set_yticks(range(len(names)), names)
+        if len(losses):
+            ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+    ax.invert_yaxis()
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.set(xlabel="Share of rows set aside", ylabel=" and ".join(groups))
+    ax.grid(axis="y", visible=False)
     return ax
 
 

@@ -45,6 +45,7 @@ PLAYS = {
     "is_autoplay": "boolean",
     "is_kids": "boolean",
     "is_marked_rewatch": "boolean",
+    "is_overlapping": "boolean",
     "device": "category",
     "country": "category",
     "tz": "category",
@@ -198,22 +199,35 @@ def exclude(plays: pd.DataFrame, mask: Iterable[bool], *, reason: str) -> pd.Dat
     return plays.assign(excluded=excluded)
 
 
-def loss_table(plays: pd.DataFrame) -> pd.DataFrame:
+def loss_table(plays: pd.DataFrame, *, by: str | Sequence[str] | None = None) -> pd.DataFrame:
     """Count the rows that are not used, by reason.
 
     Parameters
     ----------
     plays : pandas.DataFrame
         A plays table.
+    by : str or list of str, optional
+        Columns of `plays` within which to count, such as "source" or "account".
 
     Returns
     -------
     pandas.DataFrame
-        One row per reason in `excluded`, the commonest first:
+        One row per reason in `excluded` (of each group), the commonest first:
 
+        * the columns of `by`; a group that loses nothing has no row
         * ``reason`` : str
         * ``n_rows`` : int
-        * ``share`` : float, of all rows of `plays`
+        * ``share`` : float, of all rows of `plays` (of the group)
+
+    Raises
+    ------
+    ValueError
+        If a column of `by` is not there.
+
+    See Also
+    --------
+    exclude : gives rows a reason.
+    plot_losses : draws this table.
 
     Examples
     --------
@@ -227,15 +241,21 @@ def loss_table(plays: pd.DataFrame) -> pd.DataFrame:
     0  trailer       1    0.5
     """
     plays = as_plays(plays)
-    counts = plays["excluded"].astype("str").value_counts()
-    counts = counts.sort_index().sort_values(ascending=False, kind="stable")
-    return pd.DataFrame(
-        {
-            "reason": counts.index,
-            "n_rows": counts.to_numpy("int64"),
-            "share": counts.to_numpy("float64") / max(len(plays), 1),
-        }
-    )
+    groups = [by] if isinstance(by, str) else list(by or [])
+    require_columns(plays, groups, "plays")
+    if taken := [name for name in groups if name in ("reason", "n_rows", "share", "excluded")]:
+        raise ValueError(f"`by` must not be columns of the result, got {taken}.")
+    group = np.zeros(len(plays), dtype="int64")
+    if groups:
+        group = plays.groupby(groups, observed=True, dropna=False).ngroup().to_numpy()
+    rows = pd.DataFrame({"group": group, "reason": plays["excluded"].astype("str")})
+    lost = rows.dropna().groupby(["group", "reason"]).size().rename("n_rows").reset_index()
+    lost = lost.sort_values(["group", "n_rows"], ascending=[True, False], kind="stable")
+    lost = lost.reset_index(drop=True)
+    lost["share"] = lost["n_rows"] / np.bincount(group, minlength=1)[lost["group"]]
+    first = np.unique(group, return_index=True)[1]
+    names = plays[groups].iloc[first].iloc[lost["group"]].reset_index(drop=True)
+    return pd.concat([names, lost.drop(columns="group")], axis=1)
 
 
 def fingerprint(frame: pd.DataFrame) -> str:
@@ -286,9 +306,11 @@ def as_plays(plays: pd.DataFrame) -> pd.DataFrame:
     added = {} if "account" in plays else {"account": plays["viewer"]}
     for name, value in _ALWAYS.items():
         if name not in plays:
-            codes = np.full(len(plays), -1 if value is None else 0, dtype="int8")
+            codes = np.zeros(len(plays), dtype="int8")
+            if value is None:
+                codes -= 1
             added[name] = pd.Categorical.from_codes(
-                codes, pd.Index([value] * (value is not None), dtype="str")
+                codes, pd.Index([value] * (value is not None), dtype="str"), validate=False
             )
     plays = plays.assign(**added) if added else plays
     for name, options in _CHOICES.items():
