@@ -24,9 +24,11 @@ lab: $(ENV)/ready
 
 data: $(ENV)/ready
 	$(BIN)/python -m toolkit.simulate data
+	$(BIN)/python -m tests.exports data
 
 bench: build/bench/ready
 	build/bench/bin/python -m benchmarks.streaks
+	build/bench/bin/python -m benchmarks.loaders
 
 # The lock is one file for every supported Python and system; its tool lives outside the environment it locks.
 lock:

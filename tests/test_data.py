@@ -1,10 +1,14 @@
+import io
 import json
 import re
+import sqlite3
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.exports.__main__ import files
 from tests.test_simulate import sample
 from toolkit.privacy.keys import has_pseudonym_form
 from toolkit.tables import fingerprint
@@ -46,7 +50,7 @@ class TestReadme:
     def test_names_every_file_in_the_folder_and_no_other(self):
         readme = (DATA / "README.md").read_text(encoding="utf-8")
         listed = readme.split("## Files\n", 1)[1].split("\n## ", 1)[0]
-        named = re.findall(r"^\| `([\w.]+)` \|", listed, flags=re.MULTILINE)
+        named = re.findall(r"^\| `([\w.-]+)` \|", listed, flags=re.MULTILINE)
         there = [path.name for path in DATA.iterdir() if not path.name.startswith(".")]
         assert sorted(named) == sorted(there)
 
@@ -57,7 +61,8 @@ class TestReadme:
 
 class TestFiles:
     def test_are_at_most_5_megabytes_together(self):
-        assert sum(path.stat().st_size for path in DATA.iterdir()) <= 5_000_000
+        sizes = [path.stat().st_size for path in DATA.rglob("*") if path.is_file()]
+        assert sum(sizes) <= 5_000_000
 
     @pytest.mark.parametrize("name", FILES)
     def test_hold_what_the_fingerprints_say(self, name):
@@ -87,3 +92,40 @@ class TestFiles:
         assert set(plays["title"]) <= set(titles["title"])
         assert viewers["viewer"].is_unique
         assert titles["title"].is_unique
+
+
+def content(data):
+    """What a file says, whatever its zip or database wrote around it."""
+    if data.startswith(b"PK") and zipfile.is_zipfile(io.BytesIO(data)):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    if data.startswith(b"SQLite format 3"):
+        database = sqlite3.connect(":memory:")
+        database.deserialize(data)
+        try:
+            return list(database.iterdump())
+        finally:
+            database.close()
+    return data
+
+
+class TestExports:
+    def test_are_those_that_the_builders_build(self):
+        built = files()
+        there = {
+            path.relative_to(DATA).as_posix(): path.read_bytes()
+            for path in [DATA / "netflix-report.zip", *sorted((DATA / "donations").iterdir())]
+        }
+        assert list(there) == list(built)
+        # How a zip is packed, and so where half of one ends, is for each zlib to say.
+        broken = "donations/donor_13.zip"
+        assert {n: content(d) for n, d in there.items() if n != broken} == {
+            n: content(d) for n, d in built.items() if n != broken
+        }
+        with pytest.raises(zipfile.BadZipFile):
+            zipfile.ZipFile(io.BytesIO(there[broken]))
+
+    def test_are_said_to_be_invented(self):
+        assert "simulated = true" in (DATA / "own_history.toml").read_text(encoding="utf-8")
+        readme = (DATA / "README.md").read_text(encoding="utf-8")
+        assert "thirteen invented donations" in readme
