@@ -7,17 +7,22 @@ from toolkit.loaders import Dataset, load_dataset, load_plays, load_sample, load
 from toolkit.privacy.keys import DEMONSTRATION_KEY
 from toolkit.streaks import count_streaks, find_streaks, longest_streaks, watched_every_day
 from toolkit.tables import combine_plays, exclude, fingerprint, loss_table
+from toolkit.viewings import find_runtimes, to_viewings
 
 __version__ = "0.1.0"
 
 # What draws or simulates is imported when it is first used, so that `import toolkit` is light.
 _ON_USE = {
+    "load_title_panel": "loaders.panels",
+    "parse_titles": "titles",
     "plot_calendar": "plots",
     "plot_grid": "plots",
+    "plot_losses": "plots",
     "plot_streak_counts": "plots",
     "plot_streaks": "plots",
     "setup": "figures",
     "simulate_plays": "simulate",
+    "sources": "loaders.exports",
 }
 
 __all__ = [
@@ -26,6 +31,7 @@ __all__ = [
     "combine_plays",
     "count_streaks",
     "exclude",
+    "find_runtimes",
     "find_streaks",
     "fingerprint",
     "first_full_day",
@@ -37,6 +43,7 @@ __all__ = [
     "longest_streaks",
     "loss_table",
     "to_viewer_days",
+    "to_viewings",
     "watched_every_day",
     *_ON_USE,
 ]
