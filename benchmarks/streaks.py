@@ -108,9 +108,9 @@ def machine_text() -> str:
     )
 
 
-def write_readme(text: str) -> None:
-    """Put the text between the two markers."""
-    start, end = "<!-- measured -->\n", "<!-- end -->"
+def write_readme(text: str, section: str) -> None:
+    """Put the text between the two markers of a section."""
+    start, end = f"<!-- {section} -->\n", f"<!-- end of {section} -->"
     before, rest = README.read_text(encoding="utf-8").split(start)
     after = rest.split(end)[1]
     README.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
@@ -192,7 +192,8 @@ def main() -> None:
         tables = "\n".join(table_text(*item) for item in results.items())
         write_readme(
             f"{options.rows:,} rows, medians of {options.rounds} rounds.  {machine_text()}\n\n"
-            f"{tables}\n### Import\n\n{imports}\n"
+            f"{tables}\n### Import\n\n{imports}\n",
+            "streaks",
         )
 
 

@@ -430,7 +430,7 @@ class TestReadSavedAgain:
         either = rows({"start": "6/5/2024 20:00"}, {"start": "5/4/2024 20:00"})
         with pytest.raises(
             ValueError,
-            match=r"`date_order` must say .* in row 1 of CONTENT_INTERACTION/ViewingActivity.csv",
+            match=r"`date_order` must say .* in row 1 of ViewingActivity.csv",
         ):
             read(either)
         assert read(either, date_order="DMY")["started_at"].dt.month.tolist() == [5, 4]

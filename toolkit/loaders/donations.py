@@ -18,6 +18,7 @@ from toolkit.loaders.exports import (
 )
 from toolkit.loaders.folders import exports_in, is_export, plain_name
 from toolkit.loaders.sources import Hints
+from toolkit.order import pack, stable_order
 from toolkit.privacy.keys import pseudonym, read_key
 from toolkit.tables import PLAYS, as_plays, exclude, require_choice
 
@@ -165,7 +166,13 @@ def _overlapping(plays: pd.DataFrame) -> pd.Series:
         plays["viewer"].cat.codes.to_numpy()[known],
         plays["started_at"].array.asi8[known],
     )
-    rows = np.lexsort((starts, viewer))
+    n_viewers, low = int(viewer.max()) + 1, int(starts.min())
+    span = int(starts.max()) - low + 1
+    if n_viewers * span < 2**63:
+        rows = stable_order(pack((viewer, n_viewers), (starts - low, span)))
+    else:
+        # One date of another century, and one number can't hold both.
+        rows = np.lexsort((starts, viewer))
     seconds = np.minimum(plays["watched_seconds"].to_numpy()[known], _LONGEST_SECONDS)
     viewer, starts, seconds = viewer[rows], starts[rows], seconds[rows]
     ends = starts + (seconds * 1e6).round().astype("int64")

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from toolkit.loaders.archive import File, files_of
 from toolkit.loaders.columns import coded_texts
+from toolkit.loaders.netflix import NO_ROWS, is_placeholder
 from toolkit.loaders.sources import Hints, Source
 from toolkit.tables import PLAYS
 from toolkit.titles import parse_titles
@@ -121,6 +122,9 @@ def read_export(
     asked = [name for name, known in _sources().items() if source in ("auto", known.name)]
     theirs = {}
     for file in files:
+        if file.size == len(NO_ROWS) and file.name.endswith(".txt") and not is_placeholder(file):
+            # One of Netflix's other tables, of which an export has dozens.
+            continue
         name = next((name for name in asked if _module(name).recognises(file)), None)
         if name is not None:
             theirs.setdefault(name, []).append(file)

@@ -28,7 +28,7 @@ from toolkit.loaders.files import header_words, named_table
 from toolkit.loaders.netflix_history import coded_titles
 from toolkit.loaders.sources import Hints, Source
 
-__all__ = ["SOURCE", "read", "recognises"]
+__all__ = ["NO_ROWS", "SOURCE", "finish", "is_placeholder", "read", "recognises"]
 
 SOURCE = Source(
     name="netflix",
@@ -69,7 +69,7 @@ _HEADER = ",".join([*_NEEDED.values(), *_USEFUL.values()]).encode()
 _SECONDS = ["watched_seconds", "position_seconds"]
 _PROFILE_COLUMNS = {"profilename": "profile", "maturitylevel": "maturity"}
 # Netflix sends this for a table without rows, under the table's name.
-_NO_ROWS = b"We found no information for this table."
+NO_ROWS = b"We found no information for this table."
 _ADULT = {"ADULTS", "ADULT", "1000000"}
 _COUNTRY = re.compile(r"([A-Z]{2})(?: \(.*)?")
 _PRECISIONS = ["second", "minute", "day"]
@@ -77,7 +77,7 @@ _PRECISIONS = ["second", "minute", "day"]
 
 def recognises(file: File) -> bool:
     """Tell whether a file is ViewingActivity (or the text that it has no rows) or Profiles."""
-    if _is_empty_table(file):
+    if is_placeholder(file):
         return True
     words = header_words(file.head)
     return _is_activity(words) or _is_profiles(words)
@@ -93,7 +93,7 @@ def read(files: list[File], hints: Hints) -> tuple[pa.Table, list[str]]:
     listed = [
         f for f, w in zip(files, words, strict=True) if not _is_activity(w) and _is_profiles(w)
     ]
-    if not tables and not any(_is_empty_table(file) for file in files):
+    if not tables and not any(is_placeholder(file) for file in files):
         raise ValueError(
             f"`path` must hold Netflix's ViewingActivity, found only {files[0].name}: "
             "add that table, or the text file that stands for it where it is empty."
@@ -153,9 +153,10 @@ def _is_profiles(words: Sequence[str]) -> bool:
     return set(_PROFILE_COLUMNS) <= set(words)
 
 
-def _is_empty_table(file: File) -> bool:
+def is_placeholder(file: File) -> bool:
+    """Tell whether a file stands for a ViewingActivity without rows."""
     name = file.name.rpartition("/")[2].casefold()
-    return name.startswith("viewingactivity") and file.head.strip() == _NO_ROWS
+    return name.startswith("viewingactivity") and file.head.strip() == NO_ROWS
 
 
 def _rows_of(files: list[File], order: str | None) -> tuple[pa.Table, list[str]]:
