@@ -124,3 +124,11 @@ class TestThreads:
         table = table.sort_values("viewer", na_position="first", ignore_index=True)
         with pytest.raises(ValueError, match="`viewer` must be there on every row"):
             find_streaks(table, as_of="2024-03-10")
+
+
+@pytest.mark.parametrize(
+    ("values", "edges"), [([], [0]), ([7], [0, 1]), ([7, 8], [0, 2]), ([7, 9], [0, 1, 2])]
+)
+def test_few_rows_have_runs_too(values, edges):
+    ids = np.zeros(len(values), dtype="int64")
+    assert canonical_runs([ids], np.array(values, dtype="int64"), 1).tolist() == edges

@@ -73,7 +73,6 @@ def canonical_runs(ids: list[np.ndarray], values: np.ndarray, step: int) -> np.n
 
     Rows are in order if the ids rise and the values rise within the same ids.
     """
-
     is_start = np.ones(len(values) + 1, dtype=bool)
 
     def compare(part: slice) -> bool:
@@ -102,7 +101,7 @@ def canonical_runs(ids: list[np.ndarray], values: np.ndarray, step: int) -> np.n
         return True
 
     # What is out of order mostly shows at once.
-    if not compare(slice(1, min(BLOCK, len(values)))):
+    if len(values) > 1 and not compare(slice(1, min(BLOCK, len(values)))):
         return None
     if not all(in_threads(compare, _cut(1, len(values), _PART * BLOCK))):
         return None
