@@ -15,7 +15,7 @@ LAYERS = [
     {"tables", "order", "privacy.keys", "titles", "intervals"},
     {"days"},
     {"loaders", "viewings"},
-    {"streaks", "cohorts", "rewatch", "audience", "sittings", "surprise", "effects"},
+    {"streaks", "cohorts", "rewatch", "count_laws", "audience", "sittings", "surprise", "effects"},
     {"plots", "explore"},
     {"figures"},
     {"reproduce"},

@@ -13,6 +13,10 @@ __version__ = "0.1.0"
 
 # What draws or simulates is imported when it is first used, so that `import toolkit` is light.
 _ON_USE = {
+    "choose_xmin": "rewatch",
+    "compare_fits": "rewatch",
+    "count_viewings": "rewatch",
+    "fit_counts": "rewatch",
     "load_title_panel": "loaders.panels",
     "parse_titles": "titles",
     "plot_calendar": "plots",
@@ -20,6 +24,7 @@ _ON_USE = {
     "plot_losses": "plots",
     "plot_streak_counts": "plots",
     "plot_streaks": "plots",
+    "rewatch_gaps": "rewatch",
     "setup": "figures",
     "simulate_plays": "simulate",
     "sources": "loaders.exports",
