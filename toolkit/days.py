@@ -23,7 +23,7 @@ from toolkit.order import (
     taken,
     to_midnights,
 )
-from toolkit.tables import as_plays, require_choice, used_plays
+from toolkit.tables import as_plays, require_choice, unit_column, used_plays
 
 __all__ = [
     "first_full_day",
@@ -149,7 +149,7 @@ def to_viewer_days(
             rows, days, n_plays, seconds = _split(plays, tz, day_start, started, days, last)
 
     viewer, account = plays["viewer"], plays["account"]
-    unit = None if by is None else _unit(plays, by)
+    unit = None if by is None else unit_column(plays, by)
     columns = [codes_of(c, c.name) for c in (viewer, unit) if c is not None]
     if has_accounts:
         _require_one_account(viewer, account)
@@ -421,18 +421,6 @@ def _split(plays, tz, day_start, started, days, last):
         return rows, day, (position == 0).astype("int64"), None
     seconds = plays["watched_seconds"].to_numpy()[rows] * share
     return rows, day, (position == 0).astype("int64"), seconds
-
-
-def _unit(plays: pd.DataFrame, by: str) -> pd.Series:
-    if by == "title" or "series" not in plays:
-        return plays["title"].rename(by)
-    series, title = plays["series"].astype("category"), plays["title"].astype("category")
-    names = series.cat.categories.union(title.cat.categories)
-    of_series, of_title = (names.get_indexer(c.cat.categories) for c in (series, title))
-    codes = np.append(of_title, -1)[title.cat.codes]
-    known = series.notna().to_numpy()
-    codes[known] = of_series[series.cat.codes[known]]
-    return pd.Series(pd.Categorical.from_codes(codes, names), index=plays.index, name=by)
 
 
 def _grouped(columns: list, days: np.ndarray, values: list):

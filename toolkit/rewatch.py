@@ -19,7 +19,7 @@ from toolkit.count_laws import (
     sample_of,
 )
 from toolkit.order import codes_of, pack, stable_order, taken
-from toolkit.tables import as_plays, as_whole_number, require_choice, require_columns
+from toolkit.tables import as_plays, as_whole_number, require_choice, require_columns, unit_column
 
 __all__ = ["choose_xmin", "compare_fits", "count_viewings", "fit_counts", "rewatch_gaps"]
 
@@ -87,7 +87,7 @@ def count_viewings(
     """
     require_choice(by, ["title", "series"], "by")
     viewings = _as_viewings(viewings, [])
-    unit = _series_or_title(viewings) if by == "series" else viewings["title"]
+    unit = unit_column(viewings, by)
     order, first = _runs(viewings["viewer"], unit)
     columns = {"viewer": viewings["viewer"], "account": viewings["account"], by: unit}
     counts = {name: taken(column, order[first]) for name, column in columns.items()}
@@ -514,14 +514,6 @@ def _as_viewings(viewings: pd.DataFrame, instants: list) -> pd.DataFrame:
         raise ValueError(f"`viewings` must give each viewer one account, found two for {who!r}.")
     extra = {name: viewings[name] for name in viewings if name not in cast}
     return cast.assign(**extra)
-
-
-def _series_or_title(viewings: pd.DataFrame) -> pd.Series:
-    if "series" not in viewings:
-        return viewings["title"]
-    series, title = (viewings[name].astype("category") for name in ("series", "title"))
-    names = series.cat.categories.union(title.cat.categories)
-    return series.cat.set_categories(names).fillna(title.cat.set_categories(names))
 
 
 def _runs(viewer: pd.Series, unit: pd.Series, *then: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

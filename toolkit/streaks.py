@@ -385,6 +385,7 @@ def _steady_runs(viewer_days: pd.DataFrame, units: list):
     if edges is None:
         return None
     head, size = edges[:-1], len(edges) - 1
+    # A missing id is for the general way to refuse; it would be the head of a run.
     if any(in_blocks(lambda rows: any((i[head[rows]] < 0).any() for i in ids), 0, size)):
         return None
     n_days = filled(lambda block: edges[1:][block] - head[block], size, "int64")

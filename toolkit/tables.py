@@ -22,6 +22,7 @@ __all__ = [
     "loss_table",
     "require_choice",
     "require_columns",
+    "unit_column",
     "unit_of",
     "used_plays",
 ]
@@ -367,6 +368,19 @@ def unit_of(frame: pd.DataFrame, name: str) -> str | None:
     if len(units) > 1:
         raise ValueError(f"`{name}` must have `title` or `series`, not both.")
     return units[0] if units else None
+
+
+def unit_column(frame: pd.DataFrame, by: str) -> pd.Series:
+    """Return the titles, or the series, in which a title that has none stands for itself."""
+    if by == "title" or "series" not in frame:
+        return frame["title"].rename(by)
+    series, title = frame["series"].astype("category"), frame["title"].astype("category")
+    names = series.cat.categories.union(title.cat.categories)
+    of_series, of_title = (names.get_indexer(c.cat.categories) for c in (series, title))
+    codes = np.append(of_title, -1)[title.cat.codes]
+    known = series.notna().to_numpy()
+    codes[known] = of_series[series.cat.codes[known]]
+    return pd.Series(pd.Categorical.from_codes(codes, names), index=frame.index, name=by)
 
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:

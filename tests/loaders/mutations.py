@@ -94,3 +94,19 @@ def check_mutations(module, samples, change, name, count, **hints):
     assert 20 < n_read < 190
     assert {type(refusal) for refusal in refused} == {ValueError}
     assert all(re.fullmatch(r"`[^\n]+\.", str(refusal)) for refusal in refused)
+
+
+def read_or_refused(module, name, data):
+    """Return the rows of bytes, or None where one sentence refused them; nothing else may come."""
+    made = as_file(name, data)
+    module.recognises(made)
+    refusal = None
+    try:
+        frame, said = finished(module, [made])
+    except ValueError as error:
+        refusal = str(error)
+    if refusal is not None:
+        assert refusal.startswith("`")
+        return None
+    assert all(isinstance(note, str) for note in said)
+    return frame

@@ -207,6 +207,19 @@ class TestUnpacked:
             == "Files that have the name of a log but don't read as one: 1."
         )
 
+    def test_what_was_not_asked_for_is_not_noted(self, folder):
+        (folder / "ann").mkdir()
+        put(folder / "ann", ViewingActivity_dot_csv=ANN, watch_history_dot_json=self.videos("A"))
+        (folder / "ann" / "watch_history.json").rename(folder / "ann" / "watch-history.json")
+        _, report = load(folder, source="netflix")
+        assert report["note"].tolist() == [""]
+
+    def test_a_key_that_is_none_is_refused_before_anything_is_read(self, folder, capsys):
+        put(folder, ann_dot_csv=ANN)
+        with pytest.raises(ValueError, match="`key` must be 32 bytes"):
+            tk.load_plays(folder, key=b"short", progress=False)
+        assert capsys.readouterr().out == ""
+
     def test_a_log_of_a_database_goes_with_it(self, folder):
         put(folder, x_dot_db=b"SQLite", ann_dot_csv=ANN)
         (folder / "x.db-wal").write_bytes(b"log")
@@ -447,7 +460,7 @@ class TestPlays:
         put(folder, a_dot_csv=activity(*rows))
         plays, _ = load(folder, profile="all")
         flags = plays.set_index("title")["is_overlapping"]
-        assert flags["Alien"] is False or not flags["Alien"]
+        assert not flags["Alien"]
         assert flags["Up"].tolist().count(True) == 1
         assert flags["Up"].tolist().count(False) == 1
         assert not flags["Heat"]

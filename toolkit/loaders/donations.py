@@ -46,7 +46,7 @@ def load_exports(
         raise FileNotFoundError(f"`path` must be a file or folder that exists, found no {path}.")
     if clock_tz is not None:
         from_clock(np.zeros(0, dtype="int64"), clock_tz)
-    hints = Hints(clock_tz, date_order)
+    hints, key = Hints(clock_tz, date_order), read_key(key)
     # A name has to be known, also of the folder that is called ".".
     path = Path(os.path.abspath(path))
     is_unpacked = path.is_dir() and is_export(path)
@@ -89,22 +89,34 @@ def load_exports(
             f"none of them readable: {next(iter(lines['note']), 'it is empty')}"
         )
     plays, n_titles = with_titles(stacked(parts))
-    for export, (n_all, n_read) in n_titles.iterrows():
-        if n_read < n_all:
-            said = f"{n_all - n_read} of {n_all} titles could not be parsed."
-            lines.loc[export, "note"] = f"{lines['note'][export]} {said}".strip()
-    again = np.flatnonzero(lines["outcome"] == "repeated")
-    is_again = plays["export"].isin(again) & plays["excluded"].isna()
-    if is_again.any():
-        known = plays["excluded"].cat.categories.union(["duplicate"])
-        plays["excluded"] = plays["excluded"].cat.set_categories(known).mask(is_again, "duplicate")
-    used = plays["export"][plays["excluded"].isna()].value_counts()
-    lines.insert(4, "n_used", used.reindex(range(len(lines)), fill_value=0).to_numpy())
+    plays = _without_repeats(plays, lines)
+    lines = _with_counts(lines, plays, n_titles)
     if report is not None:
         report(lines)
     elif is_folder or (lines["note"] != "").any():
         print(_as_text(lines))
-    return _as_plays(plays, list(exports), read_key(key))
+    return _as_plays(plays, list(exports), key)
+
+
+def _without_repeats(plays: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
+    """Set aside what an earlier export holds too."""
+    repeated = np.flatnonzero(lines["outcome"] == "repeated")
+    again = plays["export"].isin(repeated) & plays["excluded"].isna()
+    reasons = plays["excluded"].cat.categories.union(["duplicate"])
+    excluded = plays["excluded"].cat.set_categories(reasons).mask(again, "duplicate")
+    return plays.assign(excluded=excluded)
+
+
+def _with_counts(lines: pd.DataFrame, plays: pd.DataFrame, n_titles: pd.DataFrame) -> pd.DataFrame:
+    """Add to the report what is known once all plays are together."""
+    lines = lines.copy()
+    for export, (n_all, n_read) in n_titles.iterrows():
+        if n_read < n_all:
+            said = f"{n_all - n_read} of {n_all} titles could not be parsed."
+            lines.loc[export, "note"] = f"{lines['note'][export]} {said}".strip()
+    used = plays["export"][plays["excluded"].isna()].value_counts()
+    lines.insert(4, "n_used", used.reindex(range(len(lines)), fill_value=0).to_numpy())
+    return lines
 
 
 def _with_progress(exports: dict, progress: bool | None) -> Iterator[tuple[str, list[Path]]]:

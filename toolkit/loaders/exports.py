@@ -142,7 +142,8 @@ def read_export(
         notes += said
         seen.append(_digest(tables[-1][1]))
     taken = {id(file) for found in theirs.values() for file in found}
-    if lost := sum(id(file) not in taken and _is_named_like_a_log(file) for file in files):
+    others = [file for file in files if id(file) not in taken and source == "auto"]
+    if lost := sum(map(_is_named_like_a_log, others)):
         notes.append(f"Files that have the name of a log but don't read as one: {lost}.")
     return Export(tables, notes, hash(tuple(seen)))
 
@@ -167,16 +168,17 @@ def as_arrow(plays: pd.DataFrame | pa.Table) -> pa.Table:
 def stacked(parts: list[tuple[str, int, pa.Table]]) -> pd.DataFrame:
     """Return the rows of all parts, with their source and the number of their export."""
     tables = []
-    for module, source in _sources().items():
-        theirs = [(export, plays) for name, export, plays in parts if name == source.name]
-        if not theirs or (tables and source.name in {name for name, _ in tables}):
+    # Of two modules for one source only the last is asked, as neither has anything to finish.
+    for source, module in {known.name: module for module, known in _sources().items()}.items():
+        theirs = [(export, plays) for name, export, plays in parts if name == source]
+        if not theirs:
             continue
         plays = pa.concat_tables([plays for _, plays in theirs], promote_options="default")
         export = np.repeat([export for export, _ in theirs], [len(plays) for _, plays in theirs])
         plays = plays.append_column("export", pa.array(export))
         # What is costly is done for all exports at once.
         finish = getattr(_module(module), "finish", None)
-        tables.append((source.name, finish(plays) if finish else plays))
+        tables.append((source, finish(plays) if finish else plays))
     whole = pa.concat_tables([plays for _, plays in tables], promote_options="default")
     whole = whole.unify_dictionaries().combine_chunks()
     columns = {}
