@@ -23,7 +23,7 @@ from toolkit.count_laws import (
     refit,
     sample_of,
 )
-from toolkit.rewatch import choose_xmin, compare_fits, count_viewings, fit_counts
+from toolkit.count_fits import choose_xmin, compare_fits, fit_counts
 
 CASES = tomllib.loads(Path(__file__).with_name("oracles").joinpath("rewatch.toml").read_text())
 DROP = stats.chi2.ppf(0.95, 1) / 2

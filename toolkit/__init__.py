@@ -13,10 +13,10 @@ __version__ = "0.1.0"
 
 # What draws or simulates is imported when it is first used, so that `import toolkit` is light.
 _ON_USE = {
-    "choose_xmin": "rewatch",
-    "compare_fits": "rewatch",
+    "choose_xmin": "count_fits",
+    "compare_fits": "count_fits",
     "count_viewings": "rewatch",
-    "fit_counts": "rewatch",
+    "fit_counts": "count_fits",
     "load_title_panel": "loaders.panels",
     "parse_titles": "titles",
     "plot_calendar": "plots",
