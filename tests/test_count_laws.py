@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from scipy import optimize, stats
 
+from toolkit.count_fits import choose_xmin, compare_fits, fit_counts
 from toolkit.count_laws import (
     LAWS,
     best_fit,
@@ -23,7 +24,7 @@ from toolkit.count_laws import (
     refit,
     sample_of,
 )
-from toolkit.count_fits import choose_xmin, compare_fits, fit_counts
+from toolkit.rewatch import count_viewings
 
 CASES = tomllib.loads(Path(__file__).with_name("oracles").joinpath("rewatch.toml").read_text())
 DROP = stats.chi2.ppf(0.95, 1) / 2
