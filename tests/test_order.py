@@ -4,7 +4,7 @@ import pytest
 
 from toolkit import days, order
 from toolkit.days import to_viewer_days
-from toolkit.order import canonical_runs, codes_of, day_numbers, pack, stable_order, to_midnights
+from toolkit.order import canonical_starts, codes_of, day_numbers, pack, stable_order, to_midnights
 from toolkit.streaks import find_streaks
 
 
@@ -45,11 +45,11 @@ class TestStableOrder:
             assert (stable_order(values) == np.argsort(values, kind="stable")).all()
 
 
-class TestCanonicalRuns:
+class TestCanonicalStarts:
     def runs(self, *rows, step=1):
         *ids, values = (np.array(column) for column in zip(*rows, strict=True))
-        edges = canonical_runs(ids, values, step)
-        return None if edges is None else edges.tolist()
+        is_start = canonical_starts(ids, values, step)
+        return None if is_start is None else np.flatnonzero(is_start).tolist()
 
     def test_a_run_goes_on_by_one_step_of_the_same_ids(self):
         assert self.runs((0, 1), (0, 2), (0, 4), (1, 5), (1, 6)) == [0, 2, 3, 5]
@@ -67,11 +67,11 @@ class TestCanonicalRuns:
         rng = np.random.default_rng(3)
         ids = np.sort(rng.integers(0, 9, 400))
         values = np.arange(400) * 2 - rng.integers(0, 2, 400)
-        whole = canonical_runs([ids], values, 1)
+        whole = canonical_starts([ids], values, 1)
         for size in (1, 2, 7, 399, 400):
             monkeypatch.setattr(order, "BLOCK", size)
-            assert canonical_runs([ids], values, 1).tolist() == whole.tolist()
-            assert canonical_runs([ids], np.append(values[:-1], 0), 1) is None
+            assert canonical_starts([ids], values, 1).tolist() == whole.tolist()
+            assert canonical_starts([ids], np.append(values[:-1], 0), 1) is None
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -131,4 +131,5 @@ class TestThreads:
 )
 def test_few_rows_have_runs_too(values, edges):
     ids = np.zeros(len(values), dtype="int64")
-    assert canonical_runs([ids], np.array(values, dtype="int64"), 1).tolist() == edges
+    is_start = canonical_starts([ids], np.array(values, dtype="int64"), 1)
+    assert np.flatnonzero(is_start).tolist() == edges

@@ -14,13 +14,15 @@ import pandas as pd
 
 from toolkit.order import (
     BLOCK,
-    canonical_runs,
+    canonical_starts,
     codes_of,
     filled,
+    in_blocks,
     in_threads,
     pack,
+    restored,
     stable_order,
-    taken,
+    stored,
     to_midnights,
 )
 from toolkit.tables import as_plays, require_choice, unit_column, used_plays
@@ -36,6 +38,7 @@ __all__ = [
 
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
+_LONG = 400 * _DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEKDAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 
@@ -140,7 +143,7 @@ def to_viewer_days(
     started = _instants(plays, "started_at")
     seconds = _known_seconds(plays)
     days = _days(started, plays, tz, day_start)
-    rows = n_plays = None
+    rows, n_plays = slice(None), None
     if day_of != "start":
         last = np.maximum(days, _days(_last_instants(plays, started), plays, tz, day_start))
         if day_of == "end":
@@ -148,30 +151,24 @@ def to_viewer_days(
         else:
             rows, days, n_plays, seconds = _split(plays, tz, day_start, started, days, last)
 
-    viewer, account = plays["viewer"], plays["account"]
-    unit = None if by is None else unit_column(plays, by)
-    columns = [codes_of(c, c.name) for c in (viewer, unit) if c is not None]
+    ids = {"viewer": plays["viewer"]} | ({} if by is None else {by: unit_column(plays, by)})
+    keys = {name: codes_of(column, name) for name, column in ids.items()}
     if has_accounts:
-        _require_one_account(viewer, account)
-    if rows is not None:
-        columns = [(codes[rows], size) for codes, size in columns]
+        ids["account"] = plays["account"]
+        _require_one_account(ids["viewer"], ids["account"])
     to_sum = {"n_plays": n_plays, "watched_seconds": seconds}
     to_sum = {name: values for name, values in to_sum.items() if values is not None}
-    first, size, sums = _grouped(columns, days, list(to_sum.values()))
-    sums = {"n_plays": size, "watched_seconds": np.nan} | dict(zip(to_sum, sums, strict=True))
-    row = first if rows is None else rows[first]
-    who = taken(viewer, row)
-    viewer_days = pd.DataFrame(
-        {
-            "viewer": who,
-            "account": taken(account, row) if has_accounts else who.copy(),
-            **({} if unit is None else {by: taken(unit, row)}),
-            "day": to_midnights(filled(lambda block: days[first[block]], len(first), "int64")),
-            "n_plays": sums["n_plays"].astype("int64", copy=False),
-            "watched_seconds": sums["watched_seconds"],
-        },
-        copy=False,
+    numbers, day, size, sums = _grouped(
+        {name: stored(column)[rows] for name, column in ids.items()},
+        {name: (codes[rows], room) for name, (codes, room) in keys.items()},
+        days,
+        list(to_sum.values()),
     )
+    found = {name: restored(numbers[name], column) for name, column in ids.items()}
+    found = {"viewer": found["viewer"], "account": found["viewer"].copy()} | found
+    sums = {"n_plays": size, "watched_seconds": np.nan} | dict(zip(to_sum, sums, strict=True))
+    sums["n_plays"] = sums["n_plays"].astype("int64", copy=False)
+    viewer_days = pd.DataFrame(found | {"day": to_midnights(day)} | sums, copy=False)
     if min_seconds:
         enough = ~(viewer_days["watched_seconds"] < min_seconds)
         viewer_days = viewer_days[enough].reset_index(drop=True)
@@ -329,7 +326,8 @@ def _rows_with(plays: pd.DataFrame, column: str, value: str) -> np.ndarray:
 def _instants(plays: pd.DataFrame, name: str) -> np.ndarray:
     instants = plays[name].array.asi8
     # NaT is the lowest of all whole numbers.
-    if len(instants) and instants.min() == pd.NaT.value:
+    lowest = in_blocks(lambda block: instants[block].min(), 0, len(instants))
+    if min(lowest, default=0) == pd.NaT.value:
         missing = plays[name].isna().sum()
         raise ValueError(f"`{name}` must be there on every row; {missing} are missing.")
     return instants
@@ -377,12 +375,11 @@ def _days(instants: np.ndarray, plays: pd.DataFrame, tz: str, day_start: int) ->
 
 
 def _days_in(zone: str, instants: np.ndarray, day_start: int) -> np.ndarray:
-    if not len(instants):
-        return np.zeros(0, dtype="int32")
-    pieces = _offsets(zone, int(instants.min()), int(instants.max()))
-    return filled(
-        lambda block: _wall_days(instants[block], *pieces, day_start), len(instants), "int32"
-    )
+    def cut(block: slice) -> np.ndarray:
+        some = instants[block]
+        return _wall_days(some, *_offsets(zone, int(some.min()), int(some.max())), day_start)
+
+    return filled(cut, len(instants), "int32")
 
 
 def _zones(plays: pd.DataFrame, tz: str) -> Iterator[tuple[str, slice | np.ndarray]]:
@@ -423,53 +420,108 @@ def _split(plays, tz, day_start, started, days, last):
     return rows, day, (position == 0).astype("int64"), seconds
 
 
-def _grouped(columns: list, days: np.ndarray, values: list):
-    """Return a row of each group, the groups' sizes, and sums of values over their rows."""
+def _grouped(numbers: dict, keys: dict, days: np.ndarray, values: list) -> tuple:
+    """Return the ids and the day of each group of rows, their number, and sums of values.
+
+    `numbers` are the ids as they are stored, `keys` the codes of those that tell groups apart.
+    """
     if not len(days):
-        return np.zeros(0, dtype="int64"), np.zeros(0, dtype="int64"), values
-    edges, order = canonical_runs([codes for codes, _ in columns], days, 0), slice(None)
-    if edges is None:
-        low, high = int(days.min()), int(days.max())
-        columns = [*columns, (days, high - low + 1)]
+        return numbers, days.astype("int64"), np.zeros(0, dtype="int64"), values
+    columns = list(keys.values())
+    is_start, order = canonical_starts([codes for codes, _ in columns], days, 0), slice(None)
+    if is_start is None:
+        edges = in_blocks(lambda block: (days[block].min(), days[block].max()), 0, len(days))
+        low, high = int(np.min(edges)), int(np.max(edges))
+        columns.append((days, high - low + 1))
         if math.prod(size for _, size in columns) <= 4 * len(days):
             # So dense that counting every possible group is cheaper than sorting.
-            parts = _whole_viewers(columns[0][0])
-            counted = in_threads(lambda part: _counted(columns, low, values, part), parts)
-            row, size, *sums = zip(*counted, strict=True)
-            row, size = (np.concatenate(part, dtype="int64") for part in (row, size))
-            return row, size, [np.concatenate(part) for part in sums]
+            return _counted(numbers, keys, days, values, low, high)
         key = pack(*columns)
         order = stable_order(key)
         key = key[order]
-        edges = np.concatenate([[0], np.flatnonzero(key[1:] != key[:-1]) + 1, [len(key)]])
+        is_start = np.concatenate([[True], key[1:] != key[:-1], [True]])
+    edges = np.flatnonzero(is_start)
     starts = edges[:-1]
     row = starts if isinstance(order, slice) else order[starts]
-    return row, np.diff(edges), [np.add.reduceat(v[order], starts) for v in values]
+    numbers = {name: _at(some, row, some.dtype) for name, some in numbers.items()}
+    sums = [np.add.reduceat(v[order], starts) for v in values]
+    return numbers, _at(days, row, "int64"), np.diff(edges), sums
+
+
+def _at(values: np.ndarray, rows: np.ndarray, dtype) -> np.ndarray:
+    return filled(lambda block: values[rows[block]], len(rows), dtype)
+
+
+def _counted(numbers: dict, keys: dict, days, values: list, low: int, high: int) -> tuple:
+    """Count the rows of every possible group, and keep those that have any, as `_grouped` does."""
+    (viewer, _), *others = keys.values()
+    others = [*others, (days, high - low + 1)]
+    # What is stored where a code is 0.
+    zero = {name: int(numbers[name][0]) - int(codes[0]) for name, (codes, _) in keys.items()}
+
+    def count(part: slice) -> list[np.ndarray]:
+        who = viewer[part]
+        first, last = int(who.min()), int(who.max())
+        n_cells = (last - first + 1) * math.prod(size for _, size in others)
+        # Numbers of half the width, since fresh memory costs more than the counting.
+        key = np.subtract(who, first, dtype="int32" if n_cells + high < 2**31 else "int64")
+        for codes, size in others:
+            key *= size
+            np.add(key, codes[part], out=key, casting="unsafe")
+        # The days, which come last, start at the lowest.
+        key -= low
+        counts = np.bincount(key)
+        cell = np.flatnonzero(counts != 0)
+        sums = [np.bincount(key, v[part])[cell] for v in values]
+        place, *codes = _unpacked(cell.astype(key.dtype), [size for _, size in others])
+        ids = dict(zip(keys, [place + first, *codes], strict=False))
+        if "account" in numbers:
+            home = np.empty(last - first + 1, dtype=numbers["account"].dtype)
+            home[who - first] = numbers["account"][part]
+            ids["account"] = home[place]
+        ids = [ids[name].astype(some.dtype) + zero.get(name, 0) for name, some in numbers.items()]
+        return [*ids, codes[-1] + low, counts[cell], *sums]
+
+    dtypes = [*(some.dtype for some in numbers.values()), "int64", "int64"]
+    dtypes += ["float64"] * len(values)
+    made = _joined(in_threads(count, _whole_viewers(viewer)), dtypes)
+    n = len(numbers)
+    return dict(zip(numbers, made, strict=False)), made[n], made[n + 1], made[n + 2 :]
+
+
+def _unpacked(key: np.ndarray, sizes: list) -> list[np.ndarray]:
+    """Return the columns that `pack` puts into a key, given the sizes of all but the first."""
+    columns = []
+    for size in reversed(sizes):
+        rest = key // size
+        columns.append(key - rest * size)
+        key = rest
+    return [key, *reversed(columns)]
+
+
+def _joined(parts: list, dtypes: list) -> list[np.ndarray]:
+    """Put the columns of parts together."""
+    ends = np.cumsum([0, *(len(part[0]) for part in parts)])
+    made = [np.empty(ends[-1], dtype=dtype) for dtype in dtypes]
+
+    def put(n: int) -> None:
+        for whole, part in zip(made, parts[n], strict=True):
+            whole[ends[n] : ends[n + 1]] = part
+
+    in_threads(put, range(len(parts)))
+    return made
 
 
 def _whole_viewers(codes: np.ndarray) -> list[slice]:
     """Cut rows that stand viewer after viewer into parts that stay in the processor's cache."""
     edges = [0, len(codes)]
-    if (codes[1:] >= codes[:-1]).all():
+    rises = in_blocks(
+        lambda rows: (codes[rows] >= codes[rows.start - 1 : rows.stop - 1]).all(), 1, len(codes)
+    )
+    if all(rises):
         cuts = np.searchsorted(codes, codes[::BLOCK], side="left")
         edges = np.unique([*cuts, len(codes)]).tolist()
     return [slice(low, high) for low, high in itertools.pairwise(edges)]
-
-
-def _counted(columns: list, low: int, values: list, part: slice) -> tuple:
-    """Count the rows of every possible group of a part, and keep those that have any."""
-    (viewer, size), *others = [(codes[part], size) for codes, size in columns]
-    key = pack((viewer - viewer.min(), size), *others)
-    # The days, which come last, start at the lowest.
-    key -= low
-    counts = np.bincount(key)
-    group = np.flatnonzero(counts != 0)
-    # Numbers of half the width, since fresh memory costs more than the counting.
-    width = "int32" if part.stop < 2**31 else "int64"
-    row = np.zeros(len(counts), dtype=width)
-    row[key] = np.arange(part.start, part.stop, dtype=width)
-    sums = (np.bincount(key, v[part])[group] for v in values)
-    return row[group], counts[group].astype(width), *sums
 
 
 def _require_one_account(viewer: pd.Series, account: pd.Series) -> None:
@@ -515,16 +567,28 @@ def _wall_days(instants, at: np.ndarray, offsets: np.ndarray, day_start: int):
     return wall // _DAY
 
 
-@functools.lru_cache(maxsize=1024)
 def _offsets(tz: str, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the UTC offsets in force between two instants, and from when each holds."""
+    at, offsets = _all_offsets(tz, low // _LONG, high // _LONG + 1)
+    held = slice(*(np.searchsorted(at, [low, high], side="right") - [1, 0]))
+    return at[held], offsets[held]
+
+
+@functools.lru_cache(maxsize=1024)
+def _all_offsets(tz: str, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the offsets between two instants as `_offsets` does, in steps of about a year."""
     zone = _zone(tz)
 
     def offset(second: int) -> int:
         moment = _EPOCH + timedelta(seconds=second)
         return moment.astimezone(zone).utcoffset() // timedelta(microseconds=1)
 
-    seconds = range(low // _DAY * 86_400, high // _SECOND + 2 * 86_400, 86_400)
+    # Python's calendar ends with the year 9999.
+    low, high = (
+        max(first * _LONG // _SECOND, -6 * 10**10),
+        min(last * _LONG // _SECOND, 253 * 10**9),
+    )
+    seconds = range(low - 86_400, high + 2 * 86_400, 86_400)
     pieces = [(seconds[0], offset(seconds[0]))]
     for start, end in itertools.pairwise(seconds):
         if (new := offset(end)) != pieces[-1][1]:

@@ -1,5 +1,6 @@
 """The canonical order: ids and days as whole numbers, packed keys, and the runs within them."""
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,14 +9,19 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
-    "canonical_runs",
+    "PER_DAY",
+    "canonical_starts",
     "codes_of",
     "day_numbers",
     "filled",
+    "heads_of",
     "in_blocks",
     "in_threads",
     "pack",
+    "restored",
+    "run_blocks",
     "stable_order",
+    "stored",
     "taken",
     "to_midnights",
 ]
@@ -25,14 +31,14 @@ BLOCK = 2**17
 _MAX_THREADS = 8
 # So many blocks are one thread's at a time.
 _PART = 8
-_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
 def codes_of(column: pd.Series, name: str) -> tuple[np.ndarray, int]:
     """Return whole numbers that stand for the ids of a column, and how many there can be."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, size = column.cat.codes.to_numpy(), len(column.cat.categories)
-        if len(codes) and codes.min() < 0:
+        if any(in_blocks(lambda block: codes[block].min() < 0, 0, len(codes))):
             raise ValueError(
                 f"`{name}` must be there on every row that is used; "
                 f"{(codes < 0).sum()} are missing."
@@ -68,12 +74,13 @@ def pack(*columns: tuple[np.ndarray, int]) -> np.ndarray:
     return key
 
 
-def canonical_runs(ids: list[np.ndarray], values: np.ndarray, step: int) -> np.ndarray | None:
-    """Return where runs of one step start, and where the last ends; None: not in order.
+def canonical_starts(ids: list[np.ndarray], values: np.ndarray, step: int) -> np.ndarray | None:
+    """Say for each row whether a run of one step starts there, and once more for the end.
 
-    Rows are in order if the ids rise and the values rise within the same ids.
+    Rows are in order if the ids rise and the values rise within the same ids; None if not.
     """
-    is_start = np.ones(len(values) + 1, dtype=bool)
+    is_start = np.empty(len(values) + 1, dtype=bool)
+    is_start[[0, -1]] = True
 
     def compare(part: slice) -> bool:
         # Made once and used for every block, since fresh memory costs more than the comparing.
@@ -105,7 +112,23 @@ def canonical_runs(ids: list[np.ndarray], values: np.ndarray, step: int) -> np.n
         return None
     if not all(in_threads(compare, _cut(1, len(values), _PART * BLOCK))):
         return None
-    return np.flatnonzero(is_start)
+    return is_start
+
+
+def run_blocks(is_start: np.ndarray) -> tuple[int, list[tuple[slice, slice]]]:
+    """Return how many runs there are, and block by block the rows and the runs that start there."""
+    blocks = _cut(0, len(is_start) - 1, BLOCK)
+    ends = np.cumsum([0, *(np.count_nonzero(is_start[rows]) for rows in blocks)])
+    runs = [slice(*edges) for edges in itertools.pairwise(ends.tolist())]
+    return int(ends[-1]), list(zip(blocks, runs, strict=True))
+
+
+def heads_of(is_start: np.ndarray, rows: slice) -> np.ndarray:
+    """Return the rows of a block at which runs start, and where the next one after it does."""
+    following = rows.stop + int(is_start[rows.stop :].argmax())
+    heads = np.flatnonzero(is_start[rows.start : following + 1])
+    heads += rows.start
+    return heads
 
 
 def in_blocks(work: Callable[[slice], object], start: int, stop: int) -> list:
@@ -113,12 +136,24 @@ def in_blocks(work: Callable[[slice], object], start: int, stop: int) -> list:
     return in_threads(work, _cut(start, stop, BLOCK))
 
 
-def in_threads(work: Callable[[slice], object], parts: list[slice]) -> list:
+def in_threads(work: Callable, parts: list) -> list:
     """Return what `work` makes of each part, on all processors; NumPy lets them run at once."""
-    if len(parts) < 2:
-        return [work(part) for part in parts]
-    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as threads:
-        return list(threads.map(work, parts))
+    made = [None] * len(parts)
+    left = iter(range(len(parts)))
+
+    def run() -> None:
+        # Each thread takes the next part that is left, which costs less than to be handed it.
+        for n in left:
+            made[n] = work(parts[n])
+
+    n_threads = min(_MAX_THREADS, os.cpu_count() or 1, len(parts))
+    if n_threads < 2:
+        run()
+        return made
+    with ThreadPoolExecutor(n_threads) as threads:
+        for done in [threads.submit(run) for _ in range(n_threads)]:
+            done.result()
+    return made
 
 
 def filled(work: Callable[[slice], np.ndarray], length: int, dtype) -> np.ndarray:
@@ -132,13 +167,27 @@ def filled(work: Callable[[slice], np.ndarray], length: int, dtype) -> np.ndarra
     return made
 
 
+def stored(ids: pd.Series) -> np.ndarray:
+    """Return the whole numbers underneath a column of ids."""
+    if isinstance(ids.dtype, pd.CategoricalDtype):
+        return ids.array.codes
+    return ids.to_numpy()
+
+
+def restored(numbers: np.ndarray, ids: pd.Series):
+    """Return the ids that whole numbers stand for, as an array like the column they are from."""
+    if isinstance(ids.dtype, pd.CategoricalDtype):
+        return pd.Categorical.from_codes(numbers, dtype=ids.dtype, validate=False)
+    return numbers
+
+
 def taken(column: pd.Series, rows: np.ndarray):
     """Return the values of a column at rows, as an array of its own."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return column.array[rows]
-    codes = column.array.codes
+    codes = stored(column)
     codes = filled(lambda block: codes[rows[block]], len(rows), codes.dtype)
-    return pd.Categorical.from_codes(codes, dtype=column.dtype, validate=False)
+    return restored(codes, column)
 
 
 def stable_order(key: np.ndarray) -> np.ndarray:
@@ -154,40 +203,28 @@ def stable_order(key: np.ndarray) -> np.ndarray:
     return np.argsort(key, kind="stable")
 
 
-def day_numbers(
-    days: np.ndarray | pd.Series, name: str, rows: np.ndarray | None = None
-) -> np.ndarray:
-    """Return naive midnights, all or those of some rows, as whole days since 1970-01-01."""
+def day_numbers(days: np.ndarray | pd.Series, name: str) -> np.ndarray:
+    """Return naive midnights as whole days since 1970-01-01."""
     days = np.asarray(days)
-    per_day = _PER_DAY[np.datetime_data(days.dtype)[0]]
+    per_day = PER_DAY[np.datetime_data(days.dtype)[0]]
 
-    values = days.view("int64")
-    made = np.empty(len(values if rows is None else rows), dtype="int64")
+    def number(block: slice) -> np.ndarray:
+        some = days[block].view("int64")
+        numbers = some // per_day
+        if (wrong := numbers * per_day != some).any():
+            wrong = days[block][wrong]
+            found = "a missing day" if np.isnat(wrong).any() else pd.Timestamp(wrong[0])
+            raise ValueError(f"`{name}` must be naive midnights on every row, found {found}.")
+        return numbers
 
-    def number(part: slice) -> None:
-        scratch = np.empty(min(BLOCK, part.stop - part.start), dtype="int64")
-        for low in range(part.start, part.stop, BLOCK):
-            block = slice(low, min(low + BLOCK, part.stop))
-            numbers, whole = made[block], scratch[: block.stop - low]
-            some = values[block]
-            if rows is not None:
-                some = np.take(values, rows[block], out=whole, mode="clip")
-            np.floor_divide(some, per_day, out=numbers)
-            whole = np.subtract(some, np.multiply(numbers, per_day), out=whole)
-            if whole.any():
-                wrong = days[rows[block] if rows is not None else block][whole != 0]
-                found = "a missing day" if np.isnat(wrong).any() else pd.Timestamp(wrong[0])
-                raise ValueError(f"`{name}` must be naive midnights on every row, found {found}.")
-
-    in_threads(number, _cut(0, len(made), _PART * BLOCK))
-    return made
+    return filled(number, len(days), "int64")
 
 
 def to_midnights(numbers: np.ndarray) -> np.ndarray:
     """Turn whole days since 1970-01-01 into naive midnights, in the same memory."""
 
     def turn(block: slice) -> None:
-        numbers[block] *= _PER_DAY["us"]
+        numbers[block] *= PER_DAY["us"]
 
     in_blocks(turn, 0, len(numbers))
     return numbers.view("datetime64[us]")

@@ -8,13 +8,18 @@ import pandas as pd
 
 from toolkit.days import period_edges, period_numbers
 from toolkit.order import (
-    canonical_runs,
+    PER_DAY,
+    canonical_starts,
     codes_of,
     day_numbers,
     filled,
-    in_blocks,
+    heads_of,
+    in_threads,
     pack,
+    restored,
+    run_blocks,
     stable_order,
+    stored,
     taken,
     to_midnights,
 )
@@ -33,8 +38,8 @@ from toolkit.tables import (
 __all__ = ["count_streaks", "find_streaks", "longest_streaks", "watched_every_day"]
 
 _COUNTS = ["n_days", "n_streaks", "people", "n_reaching", "people_reaching"]
-# A day before any that a table can hold.
-_UNKNOWN = -(2**40)
+# A day before any that a log can hold; its midnight still fits 64 bits of microseconds.
+_UNKNOWN = -(10**8)
 _ALL_ALONG = {
     "available_from": pd.Timestamp("1900-01-01"),
     "available_until": pd.Timestamp("2200-01-01"),
@@ -136,33 +141,42 @@ def find_streaks(
 
     edges = (as_of, viewers, observed_from)
     cut = (period, week_starts)
+    names = [units[0], "account", *units[1:]]
 
-    runs = _steady_runs(viewer_days, units) if period == "day" and not max_gap_days else None
-    if runs is None or _any_unobserved(viewer_days["viewer"], runs, edges):
+    runs = None
+    if period == "day" and not max_gap_days:
+        # One window for all is looked at on the way, each viewer's own at the end.
+        window = (
+            (-_UNKNOWN, _UNKNOWN) if as_of is None else _observed(viewer_days["viewer"], *edges)
+        )
+        runs = _steady_runs(viewer_days, names, *window)
+    if runs is None or (as_of is None and _any_unobserved(*runs, edges)):
         days = day_numbers(viewer_days["day"], "day")
-        ends, starts = _observed(viewer_days["viewer"], slice(None), *edges)
+        ends, starts = _observed(viewer_days["viewer"], *edges)
         used = (days >= starts) & (days <= ends)
         if not used.all():
             viewer_days, days = viewer_days[used], days[used]
         columns = [codes_of(viewer_days[name], name) for name in units]
-        runs = _runs(columns, period_numbers(days, *cut), max_gap_days)
-    head, first, last, n_days = runs
+        head, first, last, n_days = _runs(columns, period_numbers(days, *cut), max_gap_days)
+        runs = (
+            {name: taken(viewer_days[name], head) for name in names},
+            to_midnights(period_edges(first, *cut)[0]),
+            to_midnights(period_edges(last, *cut)[1]),
+            n_days,
+        )
+    streaks, first_day, last_day, n_days = runs
 
-    ends, starts = _observed(viewer_days["viewer"], head, *edges)
+    ends, starts = _observed(pd.Series(streaks["viewer"], copy=False), *edges)
     came, left = (_UNKNOWN, -_UNKNOWN)
     if titles is not None:
-        came, left = _available(viewer_days, unit, head, titles)
+        came, left = _available(streaks, unit, titles)
     last_over = _last_over(ends, left, day_in_progress, *cut)
-    is_open = last >= last_over - max_gap_days
-    may_start_earlier = _touches(first, max_gap_days, starts, came, *cut)
-    streaks = {
-        name: taken(viewer_days[name], head) for name in [*units[:1], "account", *units[1:]]
-    } | {
-        "first_day": to_midnights(period_edges(first, *cut)[0]),
-        "last_day": to_midnights(period_edges(last, *cut)[1]),
+    streaks |= {
+        "first_day": first_day,
+        "last_day": last_day,
         "n_days": n_days,
-        "is_open": is_open,
-        "may_start_earlier": may_start_earlier,
+        "is_open": ~_is_by(last_day, period_edges(last_over - max_gap_days, *cut)[1] - 1),
+        "may_start_earlier": _touches(first_day, max_gap_days, starts, came, *cut),
     }
     return pd.DataFrame(streaks, copy=False)
 
@@ -372,33 +386,53 @@ def _reaching(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
     return pd.Series(counts[::-1]).groupby(group[::-1]).cumsum().to_numpy()[::-1]
 
 
-def _steady_runs(viewer_days: pd.DataFrame, units: list):
-    """Return the runs of days without a gap; None where order or a day twice asks for more."""
-    days = viewer_days["day"]
-    if not len(days):
+def _steady_runs(viewer_days: pd.DataFrame, names: list, end: int, start: int):
+    """Return the columns of runs of days without a gap, their first and last day and length.
+
+    None where order, a day twice or outside the window, or a missing value asks for more.
+    """
+    numbers = {name: stored(viewer_days[name]) for name in names}
+    ids = [values for name, values in numbers.items() if name != "account"]
+    coded = [name for name in names if isinstance(viewer_days[name].dtype, pd.CategoricalDtype)]
+    dtype = viewer_days["day"].dtype
+    days, per_day = viewer_days["day"].to_numpy().view("int64"), PER_DAY[np.datetime_data(dtype)[0]]
+    is_start = canonical_starts(ids, days, per_day) if len(days) else None
+    if is_start is None:
         return None
-    columns = [viewer_days[name] for name in units]
-    coded = [c.array.codes for c in columns if isinstance(c.dtype, pd.CategoricalDtype)]
-    ids = coded if len(coded) == len(columns) else [codes_of(c, c.name)[0] for c in columns]
-    one_day = np.timedelta64(1, "D") // np.timedelta64(1, np.datetime_data(days.dtype)[0])
-    edges = canonical_runs(ids, days.to_numpy().view("int64"), int(one_day))
-    if edges is None:
+    size, blocks = run_blocks(is_start)
+    made = {name: np.empty(size, dtype=values.dtype) for name, values in numbers.items()}
+    first, last, n_days = (np.empty(size, dtype="int64") for _ in range(3))
+
+    def make(block: tuple[slice, slice]) -> bool:
+        """Write the runs that start in a block; False where something asks for more."""
+        rows, runs = block
+        if runs.start == runs.stop:
+            return True
+        heads = heads_of(is_start, rows)
+        np.subtract(heads[1:], heads[:-1], out=n_days[runs])
+        for name, values in numbers.items():
+            np.take(values, heads[:-1], out=made[name][runs], mode="clip")
+        # Within a run each step is a day, so that midnights need a look at the heads alone.
+        midnights = np.take(days, heads[:-1], out=first[runs], mode="clip")
+        whole = np.floor_divide(midnights, per_day, out=last[runs])
+        whole *= per_day
+        is_whole = (whole == midnights).all()
+        until = np.multiply(n_days[runs], per_day, out=last[runs])
+        until += midnights
+        until -= per_day
+        is_seen = midnights.min() >= start * per_day and until.max() <= end * per_day
+        return is_whole and is_seen and all((made[name][runs] >= 0).all() for name in coded)
+
+    if not all(in_threads(make, blocks)):
         return None
-    head, size = edges[:-1], len(edges) - 1
-    # A missing id is for the general way to refuse; it would be the head of a run.
-    if any(in_blocks(lambda rows: any((i[head[rows]] < 0).any() for i in ids), 0, size)):
-        return None
-    n_days = filled(lambda block: edges[1:][block] - head[block], size, "int64")
-    # Within a run each step is a day, so that midnights need a look at the heads alone.
-    first = day_numbers(days, "day", head)
-    last = filled(lambda block: first[block] + n_days[block] - 1, size, "int64")
-    return head, first, last, n_days
+    columns = {name: restored(values, viewer_days[name]) for name, values in made.items()}
+    days = (edge.view(dtype).astype("datetime64[us]", copy=False) for edge in (first, last))
+    return columns, *days, n_days
 
 
-def _any_unobserved(viewer: pd.Series, runs: tuple, edges: tuple) -> bool:
-    head, first, last, _ = runs
-    ends, starts = _observed(viewer, head, *edges)
-    return bool((first < starts).any() or (last > ends).any())
+def _any_unobserved(columns: dict, first_day, last_day, n_days, edges: tuple) -> bool:
+    ends, starts = _observed(pd.Series(columns["viewer"], copy=False), *edges)
+    return bool(_is_by(first_day, starts - 1).any() or not _is_by(last_day, ends).all())
 
 
 def _runs(columns: list, numbers: np.ndarray, max_gap: int):
@@ -421,7 +455,7 @@ def _runs(columns: list, numbers: np.ndarray, max_gap: int):
     return order[first], numbers[order[first]], numbers[order[last]], last - first + 1 - again
 
 
-def _observed(viewer: pd.Series, rows, as_of, viewers: pd.DataFrame | None, observed_from):
+def _observed(viewer: pd.Series, as_of, viewers: pd.DataFrame | None, observed_from):
     """Return the last and the first observed day of rows, as numbers; one each if all share it."""
     if viewers is None:
         start = _UNKNOWN if observed_from is None else _day_number(observed_from, "observed_from")
@@ -429,7 +463,7 @@ def _observed(viewer: pd.Series, rows, as_of, viewers: pd.DataFrame | None, obse
     viewers = as_viewers(viewers, needed=["as_of"])
     if observed_from is not None and "observed_from" in viewers:
         raise ValueError("`observed_from` must be given once, found it in `viewers` too.")
-    known, viewer = pd.Index(viewers["viewer"]), viewer.iloc[rows]
+    known = pd.Index(viewers["viewer"])
     if isinstance(viewer.dtype, pd.CategoricalDtype):
         row = known.get_indexer(viewer.cat.categories)[viewer.cat.codes]
     else:
@@ -450,8 +484,8 @@ def _observed(viewer: pd.Series, rows, as_of, viewers: pd.DataFrame | None, obse
     return ends, starts[row]
 
 
-def _available(viewer_days: pd.DataFrame, unit: str | None, rows: np.ndarray, titles: pd.DataFrame):
-    """Return the first and the last day on which each row's title could be watched."""
+def _available(streaks: dict, unit: str | None, titles: pd.DataFrame):
+    """Return the first and the last day on which each streak's title could be watched."""
     if unit is None:
         raise ValueError("`titles` must go with a table by title or series, found neither.")
     edges = ["available_from", "available_until"]
@@ -463,7 +497,7 @@ def _available(viewer_days: pd.DataFrame, unit: str | None, rows: np.ndarray, ti
         # As in `to_viewer_days`, a title that has no series stands for itself.
         names = names.fillna(titles["title"].astype("object"))
     dated = dated.groupby(names).agg({edges[0]: "min", edges[1]: "max"})
-    wanted = viewer_days[unit].iloc[rows]
+    wanted = pd.Series(streaks[unit], copy=False)
     row = dated.index.get_indexer(wanted.astype("object"))
     if (unknown := row < 0).any():
         raise ValueError(
@@ -480,14 +514,26 @@ def _last_over(ends, left, day_in_progress: bool, period: str, week_starts: str)
     return period_numbers(over + 1, period, week_starts) - 1
 
 
-def _touches(first: np.ndarray, max_gap: int, starts, came, period: str, week_starts: str):
+def _touches(first_day: np.ndarray, max_gap: int, starts, came, period: str, week_starts: str):
     """Say which streaks may have begun before the log; unknown where its start is."""
-    unknown = np.broadcast_to(starts == _UNKNOWN, len(first)).copy()
+    unknown = np.broadcast_to(starts == _UNKNOWN, len(first_day)).copy()
     if unknown.all():
-        return pd.arrays.BooleanArray(np.zeros(len(first), dtype=bool), unknown)
+        return pd.arrays.BooleanArray(np.zeros(len(first_day), dtype=bool), unknown)
     starts = np.where(unknown, 0, starts)
     before = period_numbers(starts - 1, period, week_starts)
-    return pd.arrays.BooleanArray((first <= before + max_gap + 1) & (came < starts), unknown)
+    last = period_edges(before + max_gap + 1, period, week_starts)[0]
+    return pd.arrays.BooleanArray(_is_by(first_day, last) & (came < starts), unknown)
+
+
+def _is_by(midnights: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Say which midnights are no later than numbered days, one for each or one for all."""
+    limits = np.clip(last, _UNKNOWN, -_UNKNOWN) * PER_DAY["us"]
+    midnights = midnights.view("int64")
+
+    def compare(block: slice) -> np.ndarray:
+        return midnights[block] <= (limits[block] if limits.ndim else limits)
+
+    return filled(compare, len(midnights), bool)
 
 
 def _day_number(day, name: str) -> int:

@@ -310,9 +310,11 @@ def as_plays(plays: pd.DataFrame) -> pd.DataFrame:
             codes = np.zeros(len(plays), dtype="int8")
             if value is None:
                 codes -= 1
-            added[name] = pd.Categorical.from_codes(
+            values = pd.Categorical.from_codes(
                 codes, pd.Index([value] * (value is not None), dtype="str"), validate=False
             )
+            # An array itself would be copied when it is assigned.
+            added[name] = pd.Series(values, index=plays.index, copy=False)
     plays = plays.assign(**added) if added else plays
     for name, options in _CHOICES.items():
         if name in plays and not set(plays[name].cat.categories) <= set(options):
@@ -358,6 +360,8 @@ def as_viewers(viewers: pd.DataFrame, needed: Sequence[str] = ()) -> pd.DataFram
 
 def used_plays(plays: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose `excluded` is missing."""
+    if not len(plays["excluded"].cat.categories):
+        return plays
     used = plays["excluded"].isna()
     return plays if used.all() else plays[used]
 

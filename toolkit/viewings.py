@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from toolkit.order import canonical_runs, codes_of
+from toolkit.order import canonical_starts, codes_of
 from toolkit.tables import as_plays, require_columns, used_plays
 
 __all__ = ["find_runtimes", "to_viewings"]
@@ -225,7 +225,7 @@ def _in_order(plays: pd.DataFrame) -> pd.DataFrame:
         )
     ids = [codes_of(plays[name], name)[0] for name in ("viewer", "title")]
     started = plays["started_at"].array.asi8
-    if canonical_runs(ids, started, 0) is not None:
+    if canonical_starts(ids, started, 0) is not None:
         return plays
     return plays.iloc[np.lexsort((started, *reversed(ids)))]
 
