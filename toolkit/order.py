@@ -27,10 +27,9 @@ __all__ = [
 ]
 
 # Rows that stay in the processor's cache, and that outweigh handing them to a thread.
-BLOCK = 2**17
+BLOCK = 2**18
 _MAX_THREADS = 8
-# So many blocks are one thread's at a time.
-_PART = 8
+_GLANCE = 2**14
 PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
@@ -82,35 +81,23 @@ def canonical_starts(ids: list[np.ndarray], values: np.ndarray, step: int) -> np
     is_start = np.empty(len(values) + 1, dtype=bool)
     is_start[[0, -1]] = True
 
-    def compare(part: slice) -> bool:
-        # Made once and used for every block, since fresh memory costs more than the comparing.
-        size = min(BLOCK, part.stop - part.start)
-        steps = np.empty(size, dtype=values.dtype)
-        bits = np.empty((3, size), dtype=bool)
-        for low in range(part.start, part.stop, BLOCK):
-            high = min(low + BLOCK, part.stop)
-            change, (follows, rises, same) = steps[: high - low], bits[:, : high - low]
-            # Each row is compared with the one before it.
-            np.subtract(values[low:high], values[low - 1 : high - 1], out=change)
-            np.equal(change, step, out=follows)
-            np.greater(change, 0, out=rises)
-            for codes in reversed(ids):
-                code, before = codes[low:high], codes[low - 1 : high - 1]
-                np.equal(code, before, out=same)
-                follows &= same
-                rises &= same
-                np.greater(code, before, out=same)
-                rises |= same
-            rises |= follows
-            if not rises.all():
-                return False
-            np.logical_not(follows, out=is_start[low:high])
-        return True
+    def compare(rows: slice) -> bool:
+        # Each row is compared with the one before it.
+        before = slice(rows.start - 1, rows.stop - 1)
+        change = values[rows] - values[before]
+        follows, rises = change == step, change > 0
+        for codes in reversed(ids):
+            same = codes[rows] == codes[before]
+            follows &= same
+            rises &= same
+            rises |= codes[rows] > codes[before]
+        np.logical_not(follows, out=is_start[rows])
+        rises |= follows
+        return rises.all()
 
     # What is out of order mostly shows at once.
-    if len(values) > 1 and not compare(slice(1, min(BLOCK, len(values)))):
-        return None
-    if not all(in_threads(compare, _cut(1, len(values), _PART * BLOCK))):
+    glance = slice(1, min(_GLANCE, len(values)))
+    if len(values) > 1 and not (compare(glance) and all(in_blocks(compare, 1, len(values)))):
         return None
     return is_start
 
@@ -150,9 +137,11 @@ def in_threads(work: Callable, parts: list) -> list:
     if n_threads < 2:
         run()
         return made
-    with ThreadPoolExecutor(n_threads) as threads:
-        for done in [threads.submit(run) for _ in range(n_threads)]:
-            done.result()
+    with ThreadPoolExecutor(n_threads - 1) as threads:
+        others = [threads.submit(run) for _ in range(n_threads - 1)]
+        run()
+        for other in others:
+            other.result()
     return made
 
 

@@ -393,7 +393,7 @@ def _steady_runs(viewer_days: pd.DataFrame, names: list, end: int, start: int):
     """
     numbers = {name: stored(viewer_days[name]) for name in names}
     ids = [values for name, values in numbers.items() if name != "account"]
-    coded = [name for name in names if isinstance(viewer_days[name].dtype, pd.CategoricalDtype)]
+    coded = [n for n in names if n != "account" and viewer_days[n].dtype == "category"]
     dtype = viewer_days["day"].dtype
     days, per_day = viewer_days["day"].to_numpy().view("int64"), PER_DAY[np.datetime_data(dtype)[0]]
     is_start = canonical_starts(ids, days, per_day) if len(days) else None
