@@ -15,6 +15,7 @@ __all__ = [
     "as_streaks",
     "as_viewer_days",
     "as_viewers",
+    "as_viewings",
     "as_whole_number",
     "combine_plays",
     "exclude",
@@ -22,6 +23,7 @@ __all__ = [
     "loss_table",
     "require_choice",
     "require_columns",
+    "require_one_account",
     "unit_column",
     "unit_of",
     "used_plays",
@@ -325,6 +327,22 @@ def as_plays(plays: pd.DataFrame) -> pd.DataFrame:
     return plays
 
 
+def as_viewings(viewings: pd.DataFrame, instants: Sequence[str] = ()) -> pd.DataFrame:
+    """Return viewings with ids and instants cast, and each viewer in one account."""
+    require_columns(viewings, ["viewer", "title", *instants], "viewings")
+    known = ["viewer", "account", "title", "series", *instants]
+    kept = viewings[[name for name in viewings if name in known]]
+    # The check of plays, whose columns these are, needs a start.
+    dated = kept if instants else kept.assign(started_at=pd.NaT)
+    cast = as_plays(dated)
+    for name in instants:
+        if (missing := cast[name].isna().sum()) > 0:
+            raise ValueError(f"`{name}` must be there on every viewing; {missing} are missing.")
+    require_one_account("`viewings`", cast)
+    extra = {name: viewings[name] for name in viewings if name not in cast}
+    return cast.assign(**extra)
+
+
 def as_viewer_days(viewer_days: pd.DataFrame) -> pd.DataFrame:
     """Return viewer-days with every known column cast; accounts are viewers if absent."""
     viewer_days = _cast(viewer_days, _VIEWER_DAYS, ["viewer", "day"], "viewer_days")
@@ -396,6 +414,15 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> N
         raise ValueError(
             f"`{name}` must have columns {columns}; missing {missing}, found {list(frame)}."
         )
+
+
+def require_one_account(name: str, *frames: pd.DataFrame) -> None:
+    """Refuse tables in which a viewer has two accounts."""
+    each = [frame[["viewer", "account"]].drop_duplicates() for frame in frames]
+    owners = pd.concat(each).drop_duplicates()
+    if (two := owners["viewer"].duplicated()).any():
+        who = owners["viewer"][two].iloc[0]
+        raise ValueError(f"{name} must give each viewer one account, found two for {who!r}.")
 
 
 def as_whole_number(value: object, name: str, *, low: int) -> int:
