@@ -10,6 +10,8 @@ from pandas.testing import assert_frame_equal
 from toolkit.rewatch import count_viewings, rewatch_gaps
 from toolkit.viewings import to_viewings
 
+HOMES = {"a": "h1", "b": "h1", "c": "h2", "d": "h3", "e": "h4", "f": "h4", "g": "h5"}
+
 
 def viewings_of(*rows, **columns):
     """Viewings of (viewer, title, start, end)."""
@@ -28,11 +30,14 @@ def random_viewings(seed, n=200):
         rows.append((rng.choice("abcdef"), rng.choice("xyz"), start, end))
     viewings = viewings_of(*rows)
     series = viewings["title"].astype("str").map({"x": "s", "y": "s", "z": None})
-    homes = {"a": "h1", "b": "h1", "c": "h2", "d": "h3", "e": "h4", "f": "h4"}
-    account = viewings["viewer"].astype("str").map(homes)
+    account = viewings["viewer"].astype("str").map(HOMES)
     return viewings.assign(
         series=series.astype("category"), account=account.astype("category")
     ).sort_values(["viewer", "title", "started_at"], ignore_index=True)
+
+
+def viewers_of(*viewers):
+    return pd.DataFrame({"viewer": viewers, "account": [HOMES[v] for v in viewers]})
 
 
 class TestCountViewings:
@@ -53,19 +58,103 @@ class TestCountViewings:
         )
         assert_frame_equal(count_viewings(viewings), expected)
 
-    @pytest.mark.parametrize("by", ["title", "series"])
+    @pytest.mark.parametrize("by", ["title", "series", None])
     @pytest.mark.parametrize("seed", range(5))
     def test_agrees_with_a_slow_count(self, by, seed):
         viewings = random_viewings(seed)
         slow = {}
         for row in viewings.itertuples():
             unit = row.series if by == "series" and isinstance(row.series, str) else row.title
-            key = (row.viewer, row.account, unit)
+            key = (row.viewer, row.account, *([unit] if by else []))
             slow[key] = slow.get(key, 0) + 1
         counts = count_viewings(viewings, by=by)
         assert list(counts.itertuples(index=False, name=None)) == [
             (*key, n) for key, n in sorted(slow.items())
         ]
+        assert list(counts) == ["viewer", "account", *([by] if by else []), "n_viewings"]
+
+    @pytest.mark.parametrize("by", ["title", "series", None])
+    @pytest.mark.parametrize("seed", range(5))
+    def test_with_viewers_agrees_with_a_slow_count_of_every_viewer_and_title(self, by, seed):
+        viewings = random_viewings(seed, n=30)
+        viewings = viewings[viewings["viewer"] != "d"]
+        viewers = viewers_of(*"gfedcba")
+        units = viewings["title"] if by else pd.Series("", index=viewings.index)
+        if by == "series":
+            units = viewings["series"].astype("object").fillna(viewings["title"])
+        slow = []
+        for viewer in "abcdefg":
+            for unit in sorted(set(units)):
+                n = ((viewings["viewer"] == viewer) & (units == unit)).sum()
+                slow.append((viewer, HOMES[viewer], *([unit] if by else []), n))
+        counts = count_viewings(viewings, by=by, viewers=viewers)
+        assert list(counts.itertuples(index=False, name=None)) == slow
+        seen = counts[counts["n_viewings"] > 0].reset_index(drop=True)
+        dtypes = {name: "str" for name in seen if name != "n_viewings"}
+        assert_frame_equal(seen.astype(dtypes), count_viewings(viewings, by=by).astype(dtypes))
+
+    def test_who_never_watched_counts_with_nothing(self):
+        viewings = viewings_of(
+            ("bob", "Heat", "2024-03-01", "2024-03-01"),
+            ("bob", "Alien", "2024-03-01", "2024-03-01"),
+            ("bob", "Heat", "2024-03-02", "2024-03-02"),
+        )
+        viewers = pd.DataFrame({"viewer": ["bob", "ann"]})
+        expected = pd.DataFrame(
+            {
+                "viewer": pd.Categorical(["ann", "ann", "bob", "bob"]),
+                "account": pd.Categorical(["ann", "ann", "bob", "bob"]),
+                "title": pd.Categorical(["Alien", "Heat"] * 2),
+                "n_viewings": [0, 0, 1, 2],
+            }
+        )
+        assert_frame_equal(count_viewings(viewings, viewers=viewers), expected)
+        alone = count_viewings(viewings, by=None, viewers=viewers)
+        assert alone["n_viewings"].tolist() == [0, 3]
+
+    def test_nobody_watched_anything(self):
+        viewings, viewers = viewings_of(), pd.DataFrame({"viewer": ["bob", "ann"]})
+        assert count_viewings(viewings, by=None, viewers=viewers)["n_viewings"].tolist() == [0, 0]
+        none = count_viewings(viewings, viewers=viewers)
+        assert none.shape == (0, 4)
+        assert none["n_viewings"].dtype == "int64"
+
+    def test_accounts_come_from_the_viewers(self):
+        viewings = pd.DataFrame({"viewer": [7, 5, 7], "title": [1, 1, 1]})
+        viewers = pd.DataFrame({"viewer": [7, 6, 5], "account": [70, 60, 50], "wave": "2"})
+        counts = count_viewings(viewings, viewers=viewers)
+        assert counts.to_numpy().tolist() == [[5, 50, 1, 1], [6, 60, 1, 0], [7, 70, 1, 2]]
+        assert (counts.dtypes == "int64").all()
+
+    def test_order_of_the_viewers_does_not_matter_and_they_stay(self):
+        viewings, viewers = random_viewings(3), viewers_of(*"abcdefg")
+        shuffled = viewers.sample(frac=1, random_state=1)
+        before = shuffled.copy(deep=True)
+        for by in ("title", None):
+            assert_frame_equal(
+                count_viewings(viewings, by=by, viewers=shuffled),
+                count_viewings(viewings, by=by, viewers=viewers),
+            )
+        assert_frame_equal(shuffled, before)
+
+    @pytest.mark.parametrize(
+        ("viewers", "message"),
+        [
+            (lambda v: v[["viewer"]], r"`viewers` must have columns \['viewer', 'account'\]"),
+            (lambda v: v[["account"]], r"missing \['viewer'\]"),
+            (lambda v: v[v["viewer"] != "b"], "a row for every viewer; 1 are missing, .* 'b'"),
+            (lambda v: v[~v["viewer"].isin(["b", "c"])], "2 are missing, the first is 'b'"),
+            (lambda v: pd.concat([v, v[:1]]), "`viewers` must have one row per viewer"),
+            (
+                lambda v: v.assign(account=v["viewer"]),
+                "`viewings` and `viewers` must give each viewer one account, found two for 'a'",
+            ),
+            (lambda v: v.assign(account=None), "`viewers` must have `account` on every row"),
+        ],
+    )
+    def test_refuses_viewers_that_do_not_fit(self, viewers, message):
+        with pytest.raises(ValueError, match=message):
+            count_viewings(random_viewings(0), by=None, viewers=viewers(viewers_of(*"abcdef")))
 
     def test_without_series_each_title_stands_for_itself(self):
         viewings = random_viewings(0)
@@ -88,7 +177,7 @@ class TestCountViewings:
 
     def test_refuses(self):
         viewings = random_viewings(0)
-        with pytest.raises(ValueError, match=r"`by` must be one of \['title', 'series'\]"):
+        with pytest.raises(ValueError, match=r"`by` must be one of \['title', 'series', None\]"):
             count_viewings(viewings, by="viewer")
         with pytest.raises(ValueError, match="`viewings` must have columns"):
             count_viewings(viewings.drop(columns="title"))
@@ -204,6 +293,7 @@ class TestRewatchGaps:
     [
         count_viewings,
         lambda viewings: count_viewings(viewings, by="series"),
+        lambda viewings: count_viewings(viewings, by=None),
         rewatch_gaps,
         lambda viewings: rewatch_gaps(viewings, until="2024-04-01 00:00Z"),
     ],

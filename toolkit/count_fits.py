@@ -8,22 +8,21 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from toolkit.count_laws import (
-    LAWS,
+from toolkit.count_laws import LAWS, log_pmf
+from toolkit.likelihood import (
     best_fit,
     distances,
     draw,
-    log_pmf,
+    limit_of,
     profile_intervals,
-    refit,
     sample_of,
 )
 from toolkit.order import codes_of
 from toolkit.tables import as_whole_number, require_choice, require_columns
 
-__all__ = ["choose_xmin", "compare_fits", "fit_counts"]
+__all__ = ["compare_fits", "fit_counts", "usable_counts"]
 
-_LEAST_COUNTS, _LEAST_VALUES, _LEAST_ACCOUNTS = 50, 3, 20
+LEAST_COUNTS, LEAST_VALUES, LEAST_ACCOUNTS = 50, 3, 20
 # Which law is a case of which, and whether it lies at the edge of the other's parameters.
 _NESTED = {
     ("poisson", "nbd"): True,
@@ -45,7 +44,7 @@ def fit_counts(
     seed: int,
     n_bootstrap: int = 200,
     confidence: float = 0.95,
-    intervals: Literal["profile", "accounts"] = "profile",
+    independent: Literal["counts", "accounts"] = "counts",
 ) -> pd.DataFrame:
     """Fit laws to counts by maximum likelihood, and test whether each could be the source.
 
@@ -55,8 +54,8 @@ def fit_counts(
     Parameters
     ----------
     counts : sequence of int, or pandas.DataFrame
-        Whole numbers, 0 or more, or what `count_viewings` gives.  Those below `xmin` are
-        not used.
+        Whole numbers from 0 to 10^9, or what `count_viewings` gives.  Those below `xmin`
+        are not used.
     models : sequence of str, optional
         Among "poisson", "geometric", "nbd", "logseries", "yule", "zeta", "truncated_zeta",
         "lognormal" and "betageometric"; all that can hold a count of `xmin` by default.
@@ -67,13 +66,14 @@ def fit_counts(
         Of the random numbers of both bootstraps.  A model's result does not depend on which
         others are fitted.
     n_bootstrap : int, default 200
-        Samples drawn from each fitted law for `p_value`, and of accounts for `intervals`.
+        Samples drawn from each fitted law for `p_value`, and of accounts for intervals.
         With 0 there is no `p_value`.
     confidence : float, default 0.95
         Of the intervals of the parameters.
-    intervals : {'profile', 'accounts'}, default 'profile'
-        By profile likelihood, which takes counts for independent; or between percentiles
-        over resampled accounts, whose counts stay together.
+    independent : {'counts', 'accounts'}, default 'counts'
+        What the intervals take for independent.  Of counts they are where the profile of
+        the likelihood has fallen too far; of accounts, whose counts stay together, they lie
+        between percentiles over resampled accounts.
 
     Returns
     -------
@@ -103,6 +103,7 @@ def fit_counts(
     --------
     compare_fits : which of two laws the counts favour.
     choose_xmin : from where on counts follow a power law.
+    count_viewings : counts, with `viewers` also those of 0.
 
     Notes
     -----
@@ -128,6 +129,13 @@ def fit_counts(
     [3]_; zeta is the power law and truncated_zeta has an exponential cut-off [4]_; a
     beta-geometric viewer stops after each viewing with a chance of its own [5]_.  `p_value`
     is Clauset, Shalizi and Newman's, but for one: (1 + those as far) / (1 + all) is never 0.
+    It takes counts for independent: where accounts repeat themselves it is too small.
+
+    Ehrenberg's NBD speaks of viewers, those with no viewing among them:
+    ``fit_counts(count_viewings(viewings, by=None, viewers=viewers), models="nbd", xmin=0,
+    seed=1)``.  The log-series of reach speaks of titles, by the people each has reached:
+    ``counts.groupby("title", observed=True)["account"].nunique()`` of what `count_viewings`
+    gives are such counts.
 
     Never read a law off a straight line on logarithmic axes: such a regression has no
     valid error, and other laws look straight too [4]_.
@@ -156,44 +164,20 @@ def fit_counts(
     >>> round(fits["params"][0]["p"], 4)
     0.6135
     """
-    require_choice(intervals, ["profile", "accounts"], "intervals")
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must lie in (0, 1), got {confidence!r}.")
+    require_choice(independent, ["counts", "accounts"], "independent")
+    _require_share(confidence)
     seed = as_whole_number(seed, "seed", low=0)
-    n_bootstrap = as_whole_number(n_bootstrap, "n_bootstrap", low=0)
-    values, codes, accounts, xmin = _usable(counts, xmin)
+    by_account = independent == "accounts"
+    n_bootstrap = as_whole_number(n_bootstrap, "n_bootstrap", low=int(by_account))
+    values, codes, accounts, xmin = usable_counts(counts, xmin)
     models = _as_models(models, xmin)
     sample = sample_of(np.bincount(codes)[None], values, xmin)
-    fits = []
-    for model in models:
-        law = LAWS[model]
-        params, loglik, limit = best_fit(law, sample)
-        ks = float(distances(law, params, sample)[0])
-        rng = np.random.default_rng([seed, list(LAWS).index(model)])
-        if intervals == "profile":
-            drop = stats.chi2.ppf(confidence, 1) / 2
-            low, high = profile_intervals(law, sample, params, loglik, drop)
-        else:
-            resampled = _resampled(codes, accounts, n_bootstrap, rng)
-            refits = refit(law, sample_of(resampled, values, xmin), params)
-            tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-            low, high = np.quantile(refits, tails, axis=1)[:, None]
-        size = len(law.params)
-        fits.append(
-            {
-                "model": model,
-                "params": _named(law, [p[0] for p in params]),
-                "loglik": float(loglik[0]),
-                "aic": float(2 * size - 2 * loglik[0]),
-                "bic": float(size * np.log(len(codes)) - 2 * loglik[0]),
-                "ks": ks,
-                "p_value": _p_value(law, params, xmin, len(codes), ks, n_bootstrap, rng),
-                "n": len(codes),
-                "low": _named(law, low[0]),
-                "high": _named(law, high[0]),
-                "limit": limit,
-            }
-        )
+    resampled = None
+    if by_account:
+        rng = np.random.default_rng(seed)
+        table = _resampled(codes, _told_apart(accounts), n_bootstrap, rng)
+        resampled = sample_of(table, values, xmin)
+    fits = [_fit(model, sample, resampled, confidence, n_bootstrap, seed) for model in models]
     return pd.DataFrame(fits).astype({"limit": "str"})
 
 
@@ -203,6 +187,7 @@ def compare_fits(
     models: Sequence[str] | None = None,
     xmin: int = 1,
     correction: Literal["schwarz"] | None = None,
+    independent: Literal["counts", "accounts"] = "counts",
     confidence: float = 0.95,
 ) -> pd.DataFrame:
     """Test for each pair of laws which one the counts favour.
@@ -213,6 +198,9 @@ def compare_fits(
         As in `fit_counts`.
     correction : {'schwarz'}, optional
         Charge each law of a pair that is not nested half of log n per parameter.
+    independent : {'counts', 'accounts'}, default 'counts'
+        What Vuong's test takes for independent.  Counts of one account resemble each other,
+        and laws seem better told apart than they are if each is taken for news.
     confidence : float, default 0.95
         A law is favoured if the p-value is below 1 less this.
 
@@ -227,13 +215,14 @@ def compare_fits(
         * ``loglik_ratio`` : float, loglikelihood of `model` less that of `other`
         * ``statistic`` : float, Vuong's z, above 0 where `model` is closer, or minus twice
           the `loglik_ratio` of a nested pair
-        * ``p_value`` : float, two-sided for Vuong's test
+        * ``p_value`` : float, two-sided for Vuong's test; missing for a nested pair with
+          `independent` accounts, between which that test is not known
         * ``favours`` : str, missing where the counts can't tell them apart
 
     Raises
     ------
     ValueError
-        As in `fit_counts`, or for fewer than two models.
+        As in `fit_counts`, also for fewer than 20 accounts, or for fewer than two models.
 
     See Also
     --------
@@ -242,10 +231,14 @@ def compare_fits(
     Notes
     -----
     Vuong's z is the sum of the differences of both loglikelihoods, count by count, over
-    their standard deviation times the root of n [1]_.  Where the smaller of nested laws lies
-    at the edge of the larger one's parameters, half of the chi-squared's tail is taken
-    [2]_.  To be favoured is no proof: both laws of a pair may be poor, as `fit_counts`
-    tells.
+    their standard deviation times the root of n [1]_.  With accounts it is over the root of
+    the sum of squares of what each account's differences, less their mean, add up to [3]_.
+
+    Where the smaller of nested laws lies at the edge of the larger one's parameters, half
+    of the chi-squared's tail is taken [2]_.  With accounts, see instead whether the larger
+    law's interval from `fit_counts` holds the value that makes it the smaller one.
+
+    To be favoured is no proof: both laws of a pair may be poor, as `fit_counts` tells.
 
     References
     ----------
@@ -253,6 +246,8 @@ def compare_fits(
        hypotheses", Econometrica 57 (1989) 307-333.
     .. [2] S. G. Self, K.-Y. Liang, "Asymptotic properties of maximum likelihood estimators
        and likelihood ratio tests under nonstandard conditions", JASA 82 (1987) 605-610.
+    .. [3] A. C. Cameron, D. L. Miller, "A practitioner's guide to cluster-robust inference",
+       J. Human Resources 50 (2015) 317-372.
 
     Examples
     --------
@@ -262,30 +257,29 @@ def compare_fits(
     0      3.193  geometric
     """
     require_choice(correction, [None, "schwarz"], "correction")
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must lie in (0, 1), got {confidence!r}.")
-    values, codes, _, xmin = _usable(counts, xmin)
+    require_choice(independent, ["counts", "accounts"], "independent")
+    _require_share(confidence)
+    values, codes, accounts, xmin = usable_counts(counts, xmin)
+    accounts = _told_apart(accounts) if independent == "accounts" else None
     models = _as_models(models, xmin)
     if len(models) < 2:
         raise ValueError(f"`models` must name at least two laws, got {models}.")
-    occurs = np.bincount(codes)
-    sample = sample_of(occurs[None], values, xmin)
+    sample = sample_of(np.bincount(codes)[None], values, xmin)
     logs = {}
     for model in models:
-        params, _, _ = best_fit(LAWS[model], sample)
-        logs[model] = log_pmf(LAWS[model], values.astype("float64"), params, xmin)
+        params, _ = best_fit(LAWS[model], sample)
+        logs[model] = log_pmf(LAWS[model], sample.k, params, xmin)
+    charge = np.log(len(codes)) / 2 if correction == "schwarz" else 0.0
     pairs = []
     for pair in combinations(models, 2):
         model, other = pair[::-1] if pair[::-1] in _NESTED else pair
-        difference = logs[model] - logs[other]
-        charge = 0.0
-        if correction == "schwarz":
-            charge = (len(LAWS[model].params) - len(LAWS[other].params)) / 2 * np.log(len(codes))
+        apart = logs[model] - logs[other]
         if (model, other) in _NESTED:
-            test = _likelihood_ratio(difference, occurs, at_edge=_NESTED[model, other])
+            test = _likelihood_ratio(apart, codes, accounts, at_edge=_NESTED[model, other])
             closer = other
         else:
-            test = _vuong(difference, occurs, charge)
+            more = len(LAWS[model].params) - len(LAWS[other].params)
+            test = _vuong(apart, codes, accounts, charge=more * charge)
             closer = model if test[2] > 0 else other
         favours = closer if test[3] < 1 - confidence else None
         pairs.append([model, other, len(codes), *test, favours])
@@ -293,78 +287,8 @@ def compare_fits(
     return pd.DataFrame(pairs, columns=columns).astype({"favours": "str"})
 
 
-def choose_xmin(counts, *, max_xmin: int | None = None) -> pd.DataFrame:
-    """Fit a power law from each count on, to find from where on counts follow one best.
-
-    Parameters
-    ----------
-    counts
-        As in `fit_counts`; zeros are not used.
-    max_xmin : int, optional
-        Largest count to start from; by default the largest that leaves enough counts.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per value that occurs and leaves 50 counts or more, of three different
-        values:
-
-        * ``xmin`` : int
-        * ``n`` : int, counts of `xmin` or more
-        * ``alpha`` : float, most likely exponent
-        * ``ks`` : float, largest distance between both cumulative distributions
-        * ``is_chosen`` : bool, of the smallest distance; the first of equal ones
-
-    Raises
-    ------
-    ValueError
-        If counts are not whole numbers or too few.
-
-    See Also
-    --------
-    fit_counts : the fit from there on, beside other laws.
-
-    Notes
-    -----
-    This is Clauset, Shalizi and Newman's choice [1]_.  It makes a power law look as good as
-    it can, so that a `p_value` of `fit_counts` at the chosen `xmin` is too kind to it.
-
-    References
-    ----------
-    .. [1] A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law distributions in empirical
-       data", SIAM Review 51 (2009) 661-703.
-
-    Examples
-    --------
-    >>> counts = np.repeat([1, 2, 3, 4, 8, 16], [90, 90, 40, 22, 5, 2])
-    >>> choose_xmin(counts).round(3)
-       xmin    n  alpha     ks  is_chosen
-    0     1  249  1.953  0.230      False
-    1     2  159  3.092  0.069       True
-    2     3   69  3.823  0.097      False
-    """
-    values, codes, _, _ = _usable(counts, 1)
-    occurs = np.bincount(codes)
-    left = np.cumsum(occurs[::-1])[::-1]
-    enough = (left >= _LEAST_COUNTS) & (np.arange(len(values), 0, -1) >= _LEAST_VALUES)
-    if max_xmin is not None:
-        enough &= values <= as_whole_number(max_xmin, "max_xmin", low=1)
-    start = np.flatnonzero(enough)
-    if not len(start):
-        raise ValueError(f"`max_xmin` must be a count that occurs or above it, got {max_xmin!r}.")
-    xmin = values[start]
-    tails = np.where(np.arange(len(values)) >= start[:, None], occurs, 0)
-    sample = sample_of(tails, values, xmin)
-    (alpha,) = refit(LAWS["zeta"], sample, [np.array([2.0])])
-    ks = distances(LAWS["zeta"], (alpha,), sample)
-    is_chosen = np.arange(len(ks)) == np.argmin(ks)
-    return pd.DataFrame(
-        {"xmin": xmin, "n": left[start], "alpha": alpha, "ks": ks, "is_chosen": is_chosen}
-    )
-
-
-def _usable(counts, xmin) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, int]:
-    """Return the values from `xmin` on, which each count and whose it is, and `xmin`."""
+def usable_counts(counts, xmin) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, int]:
+    """Return the values from `xmin` on, which of them and whose each count is, and `xmin`."""
     xmin = as_whole_number(xmin, "xmin", low=0)
     accounts = None
     if isinstance(counts, pd.DataFrame):
@@ -376,10 +300,10 @@ def _usable(counts, xmin) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, in
     used = numbers >= xmin
     numbers, accounts = numbers[used], None if accounts is None else accounts[used]
     values, codes = np.unique(numbers, return_inverse=True)
-    if len(numbers) < _LEAST_COUNTS or len(values) < _LEAST_VALUES:
+    if len(numbers) < LEAST_COUNTS or len(values) < LEAST_VALUES:
         raise ValueError(
-            f"`counts` must hold at least {_LEAST_COUNTS} counts of {xmin} or more, of "
-            f"{_LEAST_VALUES} different values, to tell laws apart, found {len(numbers)} of "
+            f"`counts` must hold at least {LEAST_COUNTS} counts of {xmin} or more, of "
+            f"{LEAST_VALUES} different values, to tell laws apart, found {len(numbers)} of "
             f"{len(values)}."
         )
     return values, codes, accounts, xmin
@@ -393,10 +317,10 @@ def _as_numbers(counts) -> np.ndarray:
     is_truth = np.asarray(counts).dtype == bool
     if numbers.ndim != 1 or is_truth:
         raise ValueError("`counts` must be a column of whole numbers, found something else.")
-    wrong = ~((numbers >= 0) & (numbers < 2**52) & (numbers == np.floor(numbers)))
+    wrong = ~((numbers >= 0) & (numbers <= 1e9) & (numbers == np.floor(numbers)))
     if wrong.any():
         raise ValueError(
-            f"`counts` must be whole numbers, 0 or more, found {float(numbers[wrong][0])}."
+            f"`counts` must be whole numbers from 0 to 10^9, found {float(numbers[wrong][0])}."
         )
     return numbers.astype("int64")
 
@@ -416,51 +340,94 @@ def _as_models(models: Sequence[str] | None, xmin: int) -> list[str]:
     return models
 
 
+def _fit(model, sample, resampled, confidence, n_bootstrap, seed) -> dict:
+    """Return one row of `fit_counts`."""
+    law, n = LAWS[model], int(sample.n[0])
+    params, loglik = best_fit(law, sample)
+    ks = float(distances(law, params, sample)[0])
+    if resampled is None:
+        drop = stats.chi2.ppf(confidence, 1) / 2
+        low, high = profile_intervals(law, sample, params, loglik, drop)
+    else:
+        tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+        low, high = np.quantile(best_fit(law, resampled)[0], tails, axis=1)[:, None]
+    return {
+        "model": model,
+        "params": _named(law, np.concatenate(params)),
+        "loglik": float(loglik[0]),
+        "aic": float(2 * len(params) - 2 * loglik[0]),
+        "bic": float(np.log(n) * len(params) - 2 * loglik[0]),
+        "ks": ks,
+        "p_value": _p_value(law, params, sample, ks, n_bootstrap, seed),
+        "n": n,
+        "low": _named(law, low[0]),
+        "high": _named(law, high[0]),
+        "limit": limit_of(law, sample, params, loglik),
+    }
+
+
 def _named(law, values) -> dict:
     return dict(zip(law.params, map(float, values), strict=True))
 
 
-def _p_value(law, params, xmin, n, ks, n_bootstrap, rng) -> float:
+def _p_value(law, params, sample, ks, n_bootstrap, seed) -> float:
     """Return the share of samples of the law that lie as far from it, each fitted in turn."""
     if not n_bootstrap:
         return np.nan
-    table, values = draw(law, params, xmin, n, n_bootstrap, rng)
-    drawn = sample_of(table, values, xmin)
-    as_far = distances(law, refit(law, drawn, params), drawn) >= ks
+    sizes = np.full(n_bootstrap, int(sample.n[0]))
+    drawn = draw(law, params, int(sample.xmin[0]), sizes, np.random.default_rng(seed))
+    as_far = distances(law, best_fit(law, drawn)[0], drawn) >= ks
     return float((1 + as_far.sum()) / (1 + n_bootstrap))
+
+
+def _told_apart(accounts) -> np.ndarray:
+    """Return whose each count is, as numbers from 0 on, of enough accounts."""
+    names, accounts = np.unique([] if accounts is None else accounts, return_inverse=True)
+    if len(names) < LEAST_ACCOUNTS:
+        raise ValueError(
+            f"`counts` must have an `account` that tells at least {LEAST_ACCOUNTS} apart for "
+            f"them to be independent, found {len(names)}."
+        )
+    return accounts
 
 
 def _resampled(codes, accounts, n_bootstrap, rng) -> np.ndarray:
     """Draw accounts as often as there are any, and count the values of those drawn."""
-    n_accounts = 0 if accounts is None else len(np.unique(accounts))
-    if n_accounts < _LEAST_ACCOUNTS or n_bootstrap < 1:
-        raise ValueError(
-            f"`counts` must tell at least {_LEAST_ACCOUNTS} accounts apart, and `n_bootstrap` be 1 "
-            f"or more, for intervals by account, found {n_accounts} and {n_bootstrap}."
-        )
-    home = np.unique(accounts, return_inverse=True)[1]
-    cells, occurs = np.unique(np.stack([home, codes]), axis=1, return_counts=True)
-    table = np.zeros((n_bootstrap, codes.max() + 1))
+    n_accounts, n_values = accounts.max() + 1, codes.max() + 1
+    cells, occurs = np.unique(accounts * n_values + codes, return_counts=True)
+    owner, value = np.divmod(cells, n_values)
+    table = np.zeros((n_bootstrap, n_values))
     for row in table:
         times = np.bincount(rng.integers(0, n_accounts, n_accounts), minlength=n_accounts)
-        row += np.bincount(cells[1], weights=occurs * times[cells[0]], minlength=len(row))
+        row += np.bincount(value, weights=occurs * times[owner], minlength=n_values)
     return table
 
 
-def _vuong(difference: np.ndarray, occurs: np.ndarray, charge: float) -> tuple:
-    n = occurs.sum()
-    mean = difference @ occurs / n
-    spread = np.sqrt((difference - mean) ** 2 @ occurs)
+def _vuong(apart: np.ndarray, codes, accounts, *, charge: float) -> tuple:
+    occurs = np.bincount(codes)
+    ratio = float(apart @ occurs)
+    off = apart - ratio / len(codes)
+    square = alone = occurs @ off**2
+    if accounts is not None:
+        square = (np.bincount(accounts, weights=off[codes]) ** 2).sum()
     # Two laws that have become the same differ in rounding alone.
-    same = spread < 1e-6
-    z = 0.0 if same else float((n * mean - charge) / spread)
-    return "vuong", float(n * mean), z, float(2 * stats.norm.sf(abs(z)))
+    if alone < 1e-12:
+        return "vuong", ratio, 0.0, 1.0
+    if square < 1e-12 * alone:
+        raise ValueError("`counts` must differ between accounts, found the same in each.")
+    z = float((ratio - charge) / np.sqrt(square))
+    return "vuong", ratio, z, float(2 * stats.norm.sf(abs(z)))
 
 
-def _likelihood_ratio(difference: np.ndarray, occurs: np.ndarray, *, at_edge: bool) -> tuple:
-    ratio = float(difference @ occurs)
+def _likelihood_ratio(apart: np.ndarray, codes, accounts, *, at_edge: bool) -> tuple:
+    ratio = float(apart @ np.bincount(codes))
     statistic = max(-2 * ratio, 0.0)
     p_value = float(stats.chi2.sf(statistic, 1))
     if at_edge:
         p_value = p_value / 2 if statistic > 0 else 1.0
-    return "likelihood ratio", ratio, statistic, p_value
+    return "likelihood ratio", ratio, statistic, p_value if accounts is None else np.nan
+
+
+def _require_share(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"`confidence` must lie in (0, 1), got {confidence!r}.")

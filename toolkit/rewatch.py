@@ -5,8 +5,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.order import codes_of, pack, stable_order, taken
-from toolkit.tables import as_plays, require_choice, require_columns, unit_column
+from toolkit.order import codes_of, pack, stable_order, stored, taken
+from toolkit.tables import (
+    as_viewers,
+    as_viewings,
+    require_choice,
+    require_one_account,
+    unit_column,
+)
 
 __all__ = ["count_viewings", "rewatch_gaps"]
 
@@ -14,7 +20,10 @@ _US_PER_DAY = 86_400_000_000
 
 
 def count_viewings(
-    viewings: pd.DataFrame, *, by: Literal["title", "series"] = "title"
+    viewings: pd.DataFrame,
+    *,
+    by: Literal["title", "series"] | None = "title",
+    viewers: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Count the viewings of each viewer and title.
 
@@ -23,22 +32,27 @@ def count_viewings(
     viewings : pandas.DataFrame
         One row per viewing, with `viewer` and `title`, as `to_viewings` gives it; order does
         not matter.
-    by : {'title', 'series'}, default 'title'
+    by : {'title', 'series', None}, default 'title'
         What is counted.  With 'series' every viewing of any of its titles counts, and a
-        title that has none stands for itself.
+        title that has none stands for itself; with None every viewing of a viewer does.
+    viewers : pandas.DataFrame, optional
+        One row per viewer, `viewer` and, if `viewings` has it, `account`.  Each of them is
+        counted with each title (or series) that anybody watched, also 0 times: viewers
+        times titles rows.
 
     Returns
     -------
     pandas.DataFrame
-        One row per viewer and title (or series) with any viewing, in that order:
+        One row per viewer and title (or series) with any viewing, or with `viewers` each of
+        them, in that order:
 
-        * ``viewer``, ``account``, and ``title`` or ``series`` as in `viewings`
-        * ``n_viewings`` : int, 1 or more
+        * ``viewer``, ``account``, and ``title`` or ``series`` unless `by` is None
+        * ``n_viewings`` : int, 1 or more, or with `viewers` 0 or more
 
     Raises
     ------
     ValueError
-        If a column is missing, or a viewer has two accounts.
+        If a column is missing, or a viewer has two accounts or is not among `viewers`.
 
     See Also
     --------
@@ -47,8 +61,12 @@ def count_viewings(
 
     Notes
     -----
-    Who never watched a title has no row: the counts are truncated at zero.  A rewatch is a
-    viewing after a finish; count ``viewings[viewings["is_complete"]]`` for finished ones.
+    Without `viewers`, who never watched a title has no row: the counts are truncated at
+    zero.  A rewatch is a viewing after a finish; count ``viewings[viewings["is_complete"]]``
+    for finished ones.
+
+    A part of the log counts each viewer as the whole does, but for the zeros of titles that
+    only others watched.
 
     Examples
     --------
@@ -59,15 +77,30 @@ def count_viewings(
       viewer account title  n_viewings
     0    ann     ann  Heat           2
     1    bob     bob  Heat           1
+
+    >>> viewers = pd.DataFrame({"viewer": ["ann", "bob", "cleo"]})
+    >>> count_viewings(viewings, by=None, viewers=viewers)
+      viewer account  n_viewings
+    0    ann     ann           2
+    1    bob     bob           1
+    2   cleo    cleo           0
     """
-    require_choice(by, ["title", "series"], "by")
-    viewings = _as_viewings(viewings, [])
-    unit = unit_column(viewings, by)
-    order, first = _runs(viewings["viewer"], unit)
-    columns = {"viewer": viewings["viewer"], "account": viewings["account"], by: unit}
+    require_choice(by, ["title", "series", None], "by")
+    cast = as_viewings(viewings, [])
+    columns = {"viewer": cast["viewer"], "account": cast["account"]}
+    if by is not None:
+        columns[by] = unit_column(cast, by)
+    order, first = _runs(columns["viewer"], columns.get(by))
     counts = {name: taken(column, order[first]) for name, column in columns.items()}
     counts["n_viewings"] = np.diff(np.append(first, len(order)))
-    return pd.DataFrame(counts, copy=False)
+    counts = pd.DataFrame(counts, copy=False)
+    if viewers is None:
+        return counts
+    if "account" not in viewings:
+        return _with_zeros(counts, by, as_viewers(viewers))
+    viewers = as_viewers(viewers, needed=["account"])
+    require_one_account("`viewings` and `viewers`", counts, viewers)
+    return _with_zeros(counts, by, viewers)
 
 
 def rewatch_gaps(viewings: pd.DataFrame, *, until=None) -> pd.DataFrame:
@@ -126,7 +159,7 @@ def rewatch_gaps(viewings: pd.DataFrame, *, until=None) -> pd.DataFrame:
     0           1           1.5    False
     1           2           1.0     True
     """
-    viewings = _as_viewings(viewings, ["started_at", "ended_at"])
+    viewings = as_viewings(viewings, ["started_at", "ended_at"])
     if until is not None:
         limit = _instants(viewings, until)
         used = viewings["started_at"].array.asi8 <= limit
@@ -146,28 +179,36 @@ def rewatch_gaps(viewings: pd.DataFrame, *, until=None) -> pd.DataFrame:
     return pd.DataFrame(gaps | {"is_open": is_open}, copy=False)
 
 
-def _as_viewings(viewings: pd.DataFrame, instants: list) -> pd.DataFrame:
-    """Return viewings with ids and instants cast, and each viewer in one account."""
-    require_columns(viewings, ["viewer", "title", *instants], "viewings")
-    known = ["viewer", "account", "title", "series", *instants]
-    kept = viewings[[name for name in viewings if name in known]]
-    # The check of plays, whose columns these are, needs a start.
-    dated = kept if instants else kept.assign(started_at=pd.NaT)
-    cast = as_plays(dated)
-    for name in instants:
-        if (missing := cast[name].isna().sum()) > 0:
-            raise ValueError(f"`{name}` must be there on every viewing; {missing} are missing.")
-    owners = cast[["viewer", "account"]].drop_duplicates()
-    if (two := owners["viewer"].duplicated()).any():
-        who = owners["viewer"][two].iloc[0]
-        raise ValueError(f"`viewings` must give each viewer one account, found two for {who!r}.")
-    extra = {name: viewings[name] for name in viewings if name not in cast}
-    return cast.assign(**extra)
+def _with_zeros(counts: pd.DataFrame, by: str | None, viewers: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each of the viewers, with each unit that occurs if `by` names one."""
+    if "account" not in viewers:
+        viewers = viewers.assign(account=viewers["viewer"])
+    viewers = viewers.sort_values("viewer")
+    row = pd.Index(viewers["viewer"]).get_indexer(counts["viewer"])
+    if (unknown := row < 0).any():
+        missing = counts["viewer"][unknown]
+        raise ValueError(
+            f"`viewers` must have a row for every viewer; {missing.nunique()} are missing, the "
+            f"first is {missing.iloc[0]!r}."
+        )
+    unit = counts[by] if by else pd.Series(0, index=counts.index)
+    first, column = np.unique(stored(unit), return_index=True, return_inverse=True)[1:]
+    n_units = len(first) if by else 1
+    columns = {
+        name: taken(viewers[name], np.repeat(np.arange(len(viewers)), n_units))
+        for name in ("viewer", "account")
+    }
+    if by:
+        columns[by] = taken(unit, np.tile(first, len(viewers)))
+    n_viewings = np.zeros(len(viewers) * n_units, dtype="int64")
+    n_viewings[row * n_units + column] = counts["n_viewings"]
+    return pd.DataFrame(columns | {"n_viewings": n_viewings}, copy=False)
 
 
-def _runs(viewer: pd.Series, unit: pd.Series, *then: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _runs(viewer: pd.Series, unit: pd.Series | None, *then) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows in the order viewer, unit and `then`, and where each unit's begin."""
-    key = pack(codes_of(viewer, "viewer"), codes_of(unit, unit.name))
+    ids = [column for column in (viewer, unit) if column is not None]
+    key = pack(*[codes_of(column, column.name) for column in ids])
     order = np.lexsort((*then, key)) if then else stable_order(key)
     return order, np.flatnonzero(np.diff(key[order], prepend=-1))
 
