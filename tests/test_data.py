@@ -14,11 +14,16 @@ from toolkit.privacy.keys import has_pseudonym_form
 from toolkit.tables import fingerprint
 
 DATA = Path(__file__).parents[1] / "data"
-FILES = {"plays": "plays.parquet", "viewers": "viewers.csv", "titles": "titles.csv"}
+FILES = {
+    "plays": "plays.parquet",
+    "viewers": "viewers.csv",
+    "titles": "titles.csv",
+    "viewings": "viewings.parquet",
+}
 
 
 def stored(name):
-    if name == "plays":
+    if name in ("plays", "viewings"):
         return pd.read_parquet(DATA / FILES[name])
     days = (
         ["observed_from", "as_of"] if name == "viewers" else ["available_from", "available_until"]
@@ -31,7 +36,7 @@ def stored(name):
 
 def recorded_fingerprints():
     lines = (DATA / "FINGERPRINTS").read_text().splitlines()
-    assert len(lines) == 3
+    assert len(lines) == len(FILES)
     return dict(line.split() for line in lines)
 
 

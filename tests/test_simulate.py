@@ -20,8 +20,8 @@ def sample():
 
 
 @cache
-def small():
-    return simulate_plays(seed=7, accounts=120, people=6)
+def small(long_pauses=0.0):
+    return simulate_plays(seed=7, accounts=120, people=6, long_pauses=long_pauses)
 
 
 def used(plays):
@@ -332,10 +332,129 @@ class TestTheLog:
         assert viewers["observed_from"].nunique() > 1
 
 
+class TestViewings:
+    def meant(self, simulation=None):
+        """What each viewing was meant to be, beside its first play."""
+        simulation = simulation or sample()
+        first = simulation.plays.iloc[simulation.viewings["first_play"]]
+        return pd.concat([first.reset_index(drop=True), simulation.viewings], axis=1)
+
+    def test_each_begins_with_a_play_of_its_own_that_is_used(self):
+        viewings = self.meant()
+        assert viewings["first_play"].is_monotonic_increasing
+        assert viewings["first_play"].is_unique
+        assert viewings["excluded"].isna().all()
+
+    def test_every_play_is_meant_for_one_but_starts_given_up_within_two_minutes(self):
+        viewings, plays = self.meant(), used(sample().plays)
+        nothing = len(plays) - viewings["n_plays"].sum()
+        assert 0 < nothing <= (plays["watched_seconds"] < 120).sum()
+        long = plays[plays["watched_seconds"] >= 120]
+        meant = plays.loc[plays.index.isin(viewings["first_play"])]
+        assert len(long[~long.index.isin(meant.index)]) < (viewings["n_plays"] - 1).sum()
+
+    def test_what_is_finished_was_seen_to_the_credits_and_no_more_than_that(self):
+        viewings = self.meant().query("n_plays == 1")
+        seen = viewings["position_seconds"] / viewings["runtime_seconds"]
+        assert (seen[~viewings["is_finished"]] < 0.91).all()
+        whole = seen[viewings["is_finished"]] >= 0.917
+        assert (seen[viewings["is_finished"]] < 1).mean() > 0.5
+        assert whole.mean() > 0.999
+        # What was finished only after the log had ended was still meant so.
+        ends = sample().viewers.set_index("viewer")["log_ends_at"]
+        cut = viewings[viewings["is_finished"]][~whole]
+        left = ends[cut["viewer"].astype("str")].to_numpy() - cut["ended_at"].to_numpy()
+        assert (left < pd.Timedelta(days=5)).all()
+
+    def test_a_rewatch_is_what_follows_a_finish(self):
+        finished, found = {}, []
+        for row in self.meant().itertuples():
+            found.append(finished.get((row.viewer, row.title), False))
+            finished[row.viewer, row.title] = found[-1] or row.is_finished
+        assert sample().viewings["is_rewatch"].tolist() == found
+        assert sum(found) > 10_000
+
+    def test_one_play_has_no_pause_and_none_of_the_sample_outlasts_a_week(self):
+        viewings = sample().viewings
+        assert (viewings.loc[viewings["n_plays"] == 1, "longest_pause_seconds"] == 0).all()
+        several = viewings.loc[viewings["n_plays"] > 1, "longest_pause_seconds"]
+        assert several.min() >= 60
+        assert 4 * 86_400 < several.max() < 5 * 86_400
+
+    def test_a_pause_runs_from_the_end_of_a_play_to_the_next(self):
+        plays = used(sample().plays)
+        ends = plays["ended_at"]
+        viewings = self.meant().query("n_plays == 2").head(500)
+        for row in viewings.itertuples():
+            same = (plays["viewer"] == row.viewer) & (plays["title"] == row.title)
+            later = plays.loc[same & (plays.index > row.first_play), "started_at"]
+            pause = pd.Timedelta(seconds=row.longest_pause_seconds)
+            assert (later == ends[row.first_play] + pause).any()
+
+    def test_long_pauses_put_off_last_plays_by_one_to_three_weeks_and_change_nothing_else(self):
+        before, after = small(), small(0.5)
+        assert after.truth == before.truth
+        by = ["viewer", "title", "watched_seconds", "position_seconds", "device"]
+        old, new = (one.plays.sort_values(by, ignore_index=True) for one in (before, after))
+        rest = [name for name in old if name not in ("started_at", "ended_at")]
+        assert_frame_equal(old[rest], new[rest])
+        later = new["started_at"] - old["started_at"]
+        moved = later != pd.Timedelta(0)
+        assert later[moved].between(pd.Timedelta(days=8), pd.Timedelta(days=21)).all()
+        assert (later.dt.seconds == 0).all()
+        assert {8, 21} < set(later[moved].dt.days)
+        assert (new["ended_at"] - old["ended_at"]).equals(later)
+        assert new.loc[moved, "kind"].eq("film").all()
+        assert not new.loc[moved, "title"].eq(FILM).any()
+
+    def test_as_many_pauses_outlast_a_week_as_are_asked_for_where_there_is_room(self):
+        several = small().viewings["n_plays"] > 1
+        shares = {
+            asked: (small(asked).viewings["longest_pause_seconds"] > 7 * 86_400).sum()
+            / several.sum()
+            for asked in (0.0, 0.2, 1.0)
+        }
+        assert shares[0] == 0
+        assert 0.05 < shares[0.2] < 0.2
+        assert 0.3 < shares[1.0] < 0.9
+
+    def test_a_viewing_begins_when_it_did_however_long_its_pause(self):
+        begin = ["viewer", "title", "started_at", "n_plays", "is_finished", "is_rewatch"]
+        assert_frame_equal(self.meant(small(1.0))[begin], self.meant(small())[begin])
+
+    def test_no_other_viewing_of_the_title_lies_within_a_long_pause(self):
+        viewings = self.meant(small(1.0))
+        until = viewings["ended_at"] + pd.to_timedelta(viewings["longest_pause_seconds"], unit="s")
+        next_start = viewings.groupby(["viewer", "title"], observed=True)["started_at"].shift(-1)
+        long = viewings["longest_pause_seconds"] > 7 * 86_400
+        assert long.sum() > 50
+        assert not (next_start[long] < until[long]).any()
+
+    def overlaps(self, simulation):
+        plays = used(simulation.plays).sort_values(["viewer", "started_at"])
+        before = plays.groupby("viewer", observed=True)["ended_at"].shift()
+        return (plays["started_at"] < before).sum()
+
+    def test_a_play_that_is_put_off_stays_within_the_log_the_catalogue_and_the_viewers_time(self):
+        plays = used(small(1.0).plays).sort_values(["viewer", "started_at"])
+        own = small().viewers.set_index("viewer").loc[plays["viewer"].astype("str")]
+        assert (plays["ended_at"].to_numpy() <= own["log_ends_at"].to_numpy()).all()
+        assert self.overlaps(small(1.0)) <= self.overlaps(small())
+        until = plays.merge(small().titles, on="title")["available_until"].to_numpy()
+        late = plays["started_at"].dt.tz_localize(None) - pd.Timedelta(hours=14)
+        gone = ~np.isnat(until)
+        assert (late.to_numpy()[gone] < until[gone] + np.timedelta64(1, "D")).all()
+
+    @pytest.mark.parametrize("long_pauses", [-0.1, 1.1, float("nan")])
+    def test_a_share_of_pauses_lies_between_0_and_1(self, long_pauses):
+        with pytest.raises(ValueError, match=r"`long_pauses` must lie in \[0, 1\], got"):
+            simulate_plays(seed=1, long_pauses=long_pauses)
+
+
 class TestSimulatePlays:
     def test_the_same_seed_gives_the_same_log(self):
         again = simulate_plays(seed=7, accounts=120, people=6)
-        for name in ("plays", "viewers", "titles"):
+        for name in ("plays", "viewers", "titles", "viewings"):
             assert fingerprint(getattr(again, name)) == fingerprint(getattr(small(), name))
         assert again.truth == small().truth
 

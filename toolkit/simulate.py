@@ -72,6 +72,7 @@ class Simulation(NamedTuple):
     plays: pd.DataFrame
     viewers: pd.DataFrame
     titles: pd.DataFrame
+    viewings: pd.DataFrame
     truth: dict
 
 
@@ -172,7 +173,9 @@ CASES = [
 PLANTED = 3
 
 
-def simulate_plays(*, seed: int, accounts: int = 2900, people: int = 53) -> Simulation:
+def simulate_plays(
+    *, seed: int, accounts: int = 2900, people: int = 53, long_pauses: float = 0.0
+) -> Simulation:
     """Simulate a log in which `people` accounts watched one film 18 days in a row.
 
     Everything is simulated: households, titles, habits, and the wish to watch
@@ -187,17 +190,21 @@ def simulate_plays(*, seed: int, accounts: int = 2900, people: int = 53) -> Simu
     people : int, default 53
         Accounts with a viewer who started the film on each of the 18 days up to
         2017-12-10, by the calendar of the viewer's own zone.
+    long_pauses : float, default 0.0
+        Share of the films seen in several plays whose last play is put off by 8 to 21 days,
+        where there is room for it.
 
     Returns
     -------
     Simulation
-        ``plays``, ``viewers``, ``titles``, whose columns data/README.md describes, and
-        ``truth``, a dict.
+        ``plays``, ``viewers``, ``titles``, whose columns data/README.md describes;
+        ``viewings``, what their viewers meant by the plays, and ``truth``, a dict.
 
     Raises
     ------
     ValueError
-        If `people` is below 3, or `accounts` too small to hold them.
+        If `people` is below 3, `accounts` too small to hold them, or `long_pauses` not
+        within [0, 1].
 
     Notes
     -----
@@ -218,6 +225,8 @@ def simulate_plays(*, seed: int, accounts: int = 2900, people: int = 53) -> Simu
             f"`people` must be at least {PLANTED} and `accounts` at least 12 * `people` + 20, "
             f"got {people} and {accounts}."
         )
+    if not 0 <= long_pauses <= 1:
+        raise ValueError(f"`long_pauses` must lie in [0, 1], got {long_pauses!r}.")
     rng = np.random.default_rng(seed)
     titles = _catalogue(rng)
     viewers = _viewers(rng, accounts)
@@ -228,9 +237,10 @@ def simulate_plays(*, seed: int, accounts: int = 2900, people: int = 53) -> Simu
     plays += [_films(rng, viewers, titles, plays[0]), _series_streak(viewers, titles)]
     plays += [_episodes(rng, viewers, titles, pd.concat(plays, ignore_index=True))]
     plays += [_short_rows(rng, viewers, titles, pd.concat(plays, ignore_index=True), devotees)]
-    plays = _plays_table(rng, pd.concat(plays, ignore_index=True), viewers, titles)
+    plays = _with_long_pauses(_numbered(plays), viewers, titles, long_pauses, seed)
+    plays, viewings = _plays_table(rng, plays, viewers, titles)
     truth = _truth(plays, viewers, seed, devotees, expected)
-    return Simulation(plays, _viewers_table(viewers), _titles_table(titles), truth)
+    return Simulation(plays, _viewers_table(viewers), _titles_table(titles), viewings, truth)
 
 
 def _catalogue(rng):
@@ -403,9 +413,10 @@ def _films(rng, viewers, titles, fixed):
     finished = rng.random(len(pairs)) < 0.9
     n = rng.logseries(np.where(child, REWATCH_Q["child"], REWATCH_Q["adult"]))
     n = np.where(finished, n, 1)
-    rows = pairs.assign(finished=finished, breaks=np.where(n == 1, 2, 1)).loc[pairs.index.repeat(n)]
+    rows = pairs.assign(is_finished=finished, breaks=np.where(n == 1, 2, 1))
+    rows = rows.loc[pairs.index.repeat(n)]
     rows = rows.reset_index(drop=True)
-    share = _viewings(rng, rows["viewer"], 0, finished=rows.pop("finished"))["share"]
+    share = _viewings(rng, rows["viewer"], 0, finished=rows["is_finished"])["share"]
     rows = rows.assign(share=share, start=0)
     return _placed(rng, rows, viewers, titles, fixed)
 
@@ -439,9 +450,10 @@ def _series_streak(viewers, titles):
     local = [DAY * day + 60 * (13 + day) for day in range(5)]
     local += [DAY * day + 60 * (23 * 60 + 24 + day) for day in range(5, 12)]
     viewings = pd.DataFrame({"viewer": len(CASES) - 1, "start": FIRST + np.array(local)})
-    viewings["title"] = np.flatnonzero(titles["series"] == SERIES)[:12]
+    viewings = viewings.assign(title=np.flatnonzero(titles["series"] == SERIES)[:12])
     runtime = titles["runtime"].to_numpy()[viewings["title"]]
-    parts = viewings[["viewer", "title"]].assign(viewing=viewings.index, begin=0, end=runtime)
+    parts = viewings[["viewer", "title"]].assign(is_finished=True, viewing=viewings.index)
+    parts = parts.assign(begin=0, end=runtime)
     return _on_clock(parts.assign(watched=runtime, position=runtime), viewings, viewers)
 
 
@@ -472,7 +484,8 @@ def _episodes(rng, viewers, titles, fixed):
     clock -= np.repeat((clock - wait - lasts)[begins], plays["n"].to_numpy()[begins])
     end = plays["start"].to_numpy() + clock
     plays = plays.assign(title=title, start=end - lasts, end=end, watched=watched, position=watched)
-    return plays.assign(is_autoplay=autoplay)[again.to_numpy()[viewer] | (episode < size[show])]
+    plays = plays.assign(viewing=plays.index, is_finished=~given_up, is_autoplay=autoplay)
+    return plays[again.to_numpy()[viewer] | (episode < size[show])]
 
 
 def _sittings(rng, viewers, titles, fixed):
@@ -525,6 +538,34 @@ def _short_rows(rng, viewers, titles, plays, devotees):
     return rows.assign(excluded=excluded, position=position, is_autoplay=rows["trailer"])
 
 
+def _numbered(plays):
+    """Put all plays together, with a number for each viewing; what is no viewing has none."""
+    plays = pd.concat(plays, keys=range(len(plays)), names=["made"]).reset_index("made")
+    viewing = plays.groupby(["made", "viewing"]).ngroup()
+    return plays.assign(viewing=viewing).reset_index(drop=True)
+
+
+def _with_long_pauses(plays, viewers, titles, share, seed):
+    """Put off the last play of some viewings of other films that come in several plays."""
+    # Numbers of its own, so that what else is drawn does not depend on it.
+    rng = np.random.default_rng([seed, 7])
+    number, film = plays["viewing"], titles["series"].isna() & (titles["title"] != FILM)
+    last = number.duplicated() & ~number.duplicated(keep="last") & (number >= 0)
+    last &= film.to_numpy()[plays["title"]]
+    late = plays[last & (rng.random(len(plays)) < share)]
+    by = DAY * rng.integers(8, 22, len(late))
+    moved = late.assign(start=late["start"] + by, end=late["end"] + by)
+    # The viewer must be free, still be there, and not have begun the film again meanwhile.
+    own, home = viewers.iloc[late["viewer"]], late["viewer"] * len(titles) + late["title"]
+    of_title = plays.assign(viewer=plays["viewer"] * len(titles) + plays["title"])
+    meanwhile = late.assign(viewer=home, start=late["end"], end=moved["end"])
+    free = (_n_overlaps(moved, plays) == 0) & (_n_overlaps(meanwhile, of_title) == 0)
+    leaves = titles["leaves"].to_numpy()[late["title"]]
+    free &= (moved["end"] <= own["until"].array) & (_local(moved["end"], own["tz"]) < leaves)
+    plays.loc[moved.index[free], ["start", "end"]] = moved.loc[free, ["start", "end"]]
+    return plays
+
+
 def _plays_table(rng, plays, viewers, titles):
     own, title = viewers.iloc[plays["viewer"]], titles.iloc[plays["title"]]
     local = _local(plays["start"], own["tz"])
@@ -557,12 +598,30 @@ def _plays_table(rng, plays, viewers, titles):
             "row_is": "session",
             "precision": "second",
             "excluded": plays["excluded"],
+            "viewing": plays["viewing"],
+            "is_finished": plays["is_finished"].eq(True),
         }
     )
     seen = (plays["start"] >= own["joins"].array) & (plays["end"] <= own["until"].array)
     table = pd.concat([table[seen], table[seen & doubled].assign(excluded="duplicate")])
     order = ["viewer", "title", "started_at"]
-    return as_plays(table.sort_values(order, kind="stable", ignore_index=True))
+    table = table.sort_values(order, kind="stable", ignore_index=True)
+    viewings = _viewings_table(table)
+    return as_plays(table.drop(columns=["viewing", "is_finished"])), viewings
+
+
+def _viewings_table(plays):
+    """Say which viewings the plays were meant for; a look of seconds was for none."""
+    plays = plays[plays["excluded"].isna() & (plays["viewing"] >= 0)]
+    pause = plays["started_at"] - plays.groupby("viewing")["ended_at"].shift()
+    plays = plays.assign(pause=pause.dt.total_seconds().fillna(0).astype("int64"))
+    rows = plays.reset_index(names="first_play").groupby("viewing", sort=False)
+    viewings = rows[["viewer", "title", "first_play", "is_finished"]].first()
+    viewings = viewings.assign(n_plays=rows.size(), longest_pause_seconds=rows["pause"].max())
+    finished = viewings.groupby(["viewer", "title"])["is_finished"].cumsum()
+    viewings = viewings.assign(is_rewatch=finished > viewings["is_finished"])
+    columns = ["first_play", "n_plays", "longest_pause_seconds", "is_finished", "is_rewatch"]
+    return viewings[columns].reset_index(drop=True)
 
 
 def _viewers_table(viewers):
@@ -656,8 +715,10 @@ def _viewings(rng, viewer, start, finished):
     """Viewings of the Christmas film: most reach the credits, some see them out."""
     size = len(viewer)
     whole = np.where(rng.random(size) < 0.3, 1, rng.uniform(0.92, 0.98, size))
-    share = np.where(rng.random(size) < finished, whole, rng.uniform(0.05, 0.8, size))
+    is_finished = rng.random(size) < finished
+    share = np.where(is_finished, whole, rng.uniform(0.05, 0.8, size))
     rows = pd.DataFrame({"viewer": np.asarray(viewer), "title": 0, "share": share})
+    rows = rows.assign(is_finished=is_finished)
     return rows.assign(start=np.asarray(start).astype("int64"))
 
 
@@ -677,7 +738,7 @@ def _parts(rng, viewings, titles):
     lasts = watched + np.where(watched > 0, _pauses_within(rng, (size, 3), 0.12), 0)
     end = np.cumsum(lasts + np.column_stack([np.zeros(size, "int64"), pause]), axis=1)
     row, part = np.nonzero(watched)
-    plays = viewings[["viewer", "title"]].iloc[row].reset_index(names="viewing")
+    plays = viewings[["viewer", "title", "is_finished"]].iloc[row].reset_index(names="viewing")
     return plays.assign(
         begin=(end - lasts)[row, part],
         end=end[row, part],
@@ -782,6 +843,14 @@ def write_sample(folder: Path) -> None:
         compression_level=19,
         use_dictionary=[*coded, "watched_seconds", "position_seconds", "runtime_seconds"],
         column_encoding={name: "DELTA_BINARY_PACKED" for name in ("started_at", "ended_at")},
+    )
+    simulation.viewings.to_parquet(
+        folder / "viewings.parquet",
+        index=False,
+        compression="zstd",
+        compression_level=19,
+        use_dictionary=["n_plays", "longest_pause_seconds"],
+        column_encoding={"first_play": "DELTA_BINARY_PACKED"},
     )
     for name in ("viewers", "titles"):
         table = getattr(simulation, name)
