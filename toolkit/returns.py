@@ -1,0 +1,100 @@
+"""Returns: how many of each cohort could be seen at each age, and how many came back."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from toolkit.days import period_numbers
+from toolkit.order import in_threads
+from toolkit.viewer_periods import UNKNOWN, pack_periods, unpack_periods
+
+__all__ = ["ages_seen", "count_returns", "count_seen"]
+
+# So many parts of the members are counted at once, and so many pairs of one's periods held.
+_PARTS = 8
+_PAIRS = 2**17
+
+
+def ages_seen(cohort: np.ndarray, first, last, cut: dict) -> dict[str, np.ndarray]:
+    """Return the lowest and highest age of each member that was observed, at all and in full."""
+    first, last = np.asarray(first), np.asarray(last)
+    low = np.maximum(period_numbers(first, **cut) - cohort, 0)
+    # The day before a whole period lies in another one, and so does the day after it.
+    whole_low = period_numbers(first - 1, **cut) + 1 - cohort
+    whole_high = period_numbers(last + 1, **cut) - 1 - cohort
+    return {
+        "low": low,
+        "high": period_numbers(last, **cut) - cohort,
+        "whole_low": np.maximum(whole_low, 0),
+        "whole_high": np.maximum(whole_high, low - 1),
+    }
+
+
+def count_seen(members: pd.DataFrame, n_rows: int, bins: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many of each row were observed in each bin of ages, and whether all in full."""
+    first, last = bins
+
+    def reaching(name: str, least: np.ndarray) -> np.ndarray:
+        return _reaching(members["row"].to_numpy(), members[name].to_numpy(), least, n_rows)
+
+    begun, later = reaching("high", first), reaching("low", last + 1)
+    cut_short = begun - reaching("whole_high", last)
+    cut_off = reaching("whole_low", first + 1) - later
+    return begun - later, (cut_short == 0) & (cut_off == 0)
+
+
+def count_returns(
+    members: pd.DataFrame, n_rows: int, bins: tuple, keys: np.ndarray, *, or_after: bool
+) -> np.ndarray:
+    """Return how many of each row have a key in each bin of ages, or after its first age too."""
+    edges = np.linspace(0, len(members), _PARTS + 1).astype("int64")
+    parts = [members[low:high] for low, high in itertools.pairwise(edges) if low < high]
+    counted = in_threads(lambda part: _count_part(part, n_rows, bins, keys, or_after), parts)
+    return sum(counted, start=np.zeros((n_rows, len(bins[0])), dtype="int64"))
+
+
+def _count_part(members, n_rows: int, bins: tuple, keys: np.ndarray, or_after: bool) -> np.ndarray:
+    member, row, low = (members[name].to_numpy() for name in ("key", "row", "low"))
+    first, last = bins
+    # The keys of these members, and of the later periods of each.
+    after = pack_periods(unpack_periods(member)[0] + 1, UNKNOWN)
+    keys = keys[slice(*np.searchsorted(keys, [member[0], after[-1]]))]
+    begin, end = np.searchsorted(keys, member, side="right"), np.searchsorted(keys, after)
+    came = end > begin
+    member, row, low, begin, end = (part[came] for part in (member, row, low, begin, end))
+    if or_after:
+        furthest = keys[end - 1] - member
+        return _reaching(row, furthest, first, n_rows) - _reaching(row, low, last + 1, n_rows)
+    if (first == last).all():
+        return _count_ages(keys, begin, end, member, row, n_rows, first)
+    returned = np.zeros((n_rows, len(first)), dtype="int64")
+    for n, (low_age, high_age) in enumerate(zip(*bins, strict=True)):
+        at = np.searchsorted(keys, member + low_age)
+        came = (at < end) & (keys[np.minimum(at, end - 1)] <= member + high_age)
+        returned[:, n] = np.bincount(row[came], minlength=n_rows)
+    return returned
+
+
+def _reaching(row: np.ndarray, ages: np.ndarray, least: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return how many of each row have an age of at least each of `least`; the lowest is -1."""
+    width = int(ages.max(initial=-1)) + 3
+    counts = np.bincount(row * width + ages + 1, minlength=n_rows * width).reshape(-1, width)
+    reaching = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+    return reaching[:, np.minimum(least + 1, width - 1)]
+
+
+def _count_ages(keys, begin, end, member, row, n_rows: int, wanted: np.ndarray) -> np.ndarray:
+    """Return how many of each row have a key at each of the wanted ages."""
+    # One age more than anyone reaches, where nobody is.
+    width = int((keys[end - 1] - member).max(initial=0)) + 2
+    ages = np.zeros(n_rows * width, dtype="int64")
+    n_keys, base = end - begin, row * width - member
+    total = np.cumsum(n_keys)
+    edges = np.searchsorted(total, np.arange(0, total.max(initial=0), max(_PAIRS, len(ages))))
+    for low, high in itertools.pairwise([*edges.tolist(), len(member)]):
+        size = n_keys[low:high]
+        start = begin[low:high] - (np.cumsum(size) - size)
+        later = np.repeat(start, size) + np.arange(size.sum())
+        ages += np.bincount(np.repeat(base[low:high], size) + keys[later], minlength=len(ages))
+    return ages.reshape(-1, width)[:, np.minimum(wanted, width - 1)]
