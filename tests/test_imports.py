@@ -12,21 +12,15 @@ import toolkit
 
 PACKAGE = Path(toolkit.__file__).parent
 LAYERS = [
-    {"tables", "order", "privacy.keys", "titles", "intervals"},
+    {"tables", "order", "privacy.keys", "titles"},
+    {"intervals"},
     {"days"},
     {"loaders", "viewings"},
-    {
-        "streaks",
-        "cohorts",
-        "rewatch",
-        "count_fits",
-        "count_laws",
-        "audience",
-        "sittings",
-        "surprise",
-        "effects",
-    },
-    {"plots", "explore"},
+    {"streaks", "streak_ends", "audience", "sittings", "surprise", "effects"}
+    | {"viewer_periods", "returns", "cohorts", "cohort_tables", "activity", "projection"}
+    | {"rewatch", "rewatched", "copying", "recency", "repeat_models", "rhythm", "dirichlet"}
+    | {"count_laws", "likelihood", "count_fits", "power_laws", "tails"},
+    {"plots", "rewatch_plots", "cohort_plots", "explore"},
     {"figures"},
     {"reproduce"},
 ]
@@ -180,3 +174,10 @@ def test_importing_the_toolkit_loads_nothing_that_draws_or_estimates():
     code = f"import sys, toolkit; print(sorted({heavy} & {{*sys.modules}}))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("name", toolkit.__all__)
+def test_a_public_name_is_never_that_of_a_module(name):
+    # Importing the module would put it in the place of what it holds.
+    assert name not in SOURCES
+    assert getattr(toolkit, name) is getattr(toolkit, name)
