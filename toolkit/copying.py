@@ -9,7 +9,7 @@ from scipy import optimize, sparse, special
 
 from toolkit.days import to_viewer_days
 from toolkit.order import codes_of, day_numbers, pack, stable_order
-from toolkit.streaks import _available
+from toolkit.streaks import available_days
 from toolkit.tables import as_viewings, as_whole_number, require_choice, unit_column
 
 __all__ = [
@@ -92,7 +92,7 @@ def steps_of(viewings: pd.DataFrame, *, by: str, titles: pd.DataFrame | None, tz
     came = left = np.zeros(len(first), dtype="int64")
     if titles is not None:
         day = _days(viewings, tz)
-        came, left = _available({by: names.iloc[first]}, by, titles)
+        came, left = available_days({by: names.iloc[first]}, by, titles)
     viewer, account = (np.unique(ids[order], return_inverse=True)[1] for ids in (viewer, account))
     head = np.flatnonzero(np.diff(viewer, prepend=-1))
     position = np.arange(len(order)) - head[viewer]

@@ -7,6 +7,7 @@ import pandas as pd
 
 from toolkit.order import codes_of, pack, stable_order, stored, taken
 from toolkit.tables import (
+    as_instants,
     as_viewers,
     as_viewings,
     require_choice,
@@ -161,7 +162,7 @@ def rewatch_gaps(viewings: pd.DataFrame, *, until=None) -> pd.DataFrame:
     """
     viewings = as_viewings(viewings, ["started_at", "ended_at"])
     if until is not None:
-        limit = _instants(viewings, until)
+        limit = as_instants(viewings, until, "until")
         used = viewings["started_at"].array.asi8 <= limit
         viewings, limit = viewings[used], limit[used]
     started, ended = (viewings[name].array.asi8 for name in ("started_at", "ended_at"))
@@ -211,24 +212,3 @@ def _runs(viewer: pd.Series, unit: pd.Series | None, *then) -> tuple[np.ndarray,
     key = pack(*[codes_of(column, column.name) for column in ids])
     order = np.lexsort((*then, key)) if then else stable_order(key)
     return order, np.flatnonzero(np.diff(key[order], prepend=-1))
-
-
-def _instants(viewings: pd.DataFrame, until) -> np.ndarray:
-    """Return the instant (us) up to which each viewing's log was written."""
-    if viewings.empty:
-        return np.zeros(0, dtype="int64")
-    if isinstance(until, str) and until in viewings:
-        until = viewings[until]
-        stamps = until if isinstance(until.dtype, pd.DatetimeTZDtype) else pd.Series([pd.NaT])
-    else:
-        try:
-            stamps = pd.Series([pd.Timestamp(until)])
-        except (ValueError, TypeError):
-            stamps = pd.Series([pd.NaT])
-    if not isinstance(stamps.dtype, pd.DatetimeTZDtype) or stamps.isna().any():
-        raise ValueError(
-            "`until` must be an instant with a time zone, or name a column of them without a "
-            f"gap, got {until!r}."
-        )
-    instants = stamps.dt.as_unit("us").array.asi8
-    return np.broadcast_to(instants, len(viewings))

@@ -8,6 +8,7 @@ import pandas as pd
 from toolkit.intervals import cluster_bootstrap
 from toolkit.order import codes_of, pack, taken
 from toolkit.tables import (
+    as_instants,
     as_viewings,
     as_whole_number,
     require_choice,
@@ -104,7 +105,7 @@ def base_level(
             raise ValueError(f"`{name}` must be 0 or more, got {value!r}.")
     viewings = as_viewings(viewings, ["started_at"])
     started = viewings["started_at"].array.asi8
-    limit = _instants(viewings, at)
+    limit = as_instants(viewings, at, "at")
     used = np.flatnonzero(started <= limit)
     hours = (limit - started)[used] / _US_PER_HOUR + offset_hours
     if decay and (now := hours == 0).any():
@@ -272,18 +273,3 @@ def _relative_gaps(gaps: pd.DataFrame, n_last: int) -> tuple[np.ndarray, ...]:
     account, _ = codes_of(gaps["account"], "account")
     last = order[np.cumsum(size[used]) - 1]
     return account[last], size[used], days[order] / (total / size)[group]
-
-
-def _instants(viewings: pd.DataFrame, at) -> np.ndarray:
-    """Return the instant (us) at which each viewing is looked back at."""
-    try:
-        stamps = viewings[at] if isinstance(at, str) and at in viewings else [pd.Timestamp(at)]
-        stamps = pd.Series(stamps)
-    except (ValueError, TypeError):
-        stamps = pd.Series([pd.NaT])
-    if not isinstance(stamps.dtype, pd.DatetimeTZDtype) or stamps.isna().any():
-        raise ValueError(
-            "`at` must be an instant with a time zone, or name a column of them without a gap, "
-            f"got {at!r}."
-        )
-    return np.broadcast_to(stamps.dt.as_unit("us").array.asi8, len(viewings))

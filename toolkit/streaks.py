@@ -35,7 +35,13 @@ from toolkit.tables import (
     unit_of,
 )
 
-__all__ = ["count_streaks", "find_streaks", "longest_streaks", "watched_every_day"]
+__all__ = [
+    "available_days",
+    "count_streaks",
+    "find_streaks",
+    "longest_streaks",
+    "watched_every_day",
+]
 
 _COUNTS = ["n_days", "n_streaks", "people", "n_reaching", "people_reaching"]
 # A day before any that a log can hold; its midnight still fits 64 bits of microseconds.
@@ -169,7 +175,7 @@ def find_streaks(
     ends, starts = _observed(pd.Series(streaks["viewer"], copy=False), *edges)
     came, left = (_UNKNOWN, -_UNKNOWN)
     if titles is not None:
-        came, left = _available(streaks, unit, titles)
+        came, left = available_days(streaks, unit, titles)
     last_over = _last_over(ends, left, day_in_progress, *cut)
     streaks |= {
         "first_day": first_day,
@@ -484,8 +490,8 @@ def _observed(viewer: pd.Series, as_of, viewers: pd.DataFrame | None, observed_f
     return ends, starts[row]
 
 
-def _available(streaks: dict, unit: str | None, titles: pd.DataFrame):
-    """Return the first and the last day on which each streak's title could be watched."""
+def available_days(rows: dict, unit: str | None, titles: pd.DataFrame):
+    """Return the first and the last day on which each row's title could be watched."""
     if unit is None:
         raise ValueError("`titles` must go with a table by title or series, found neither.")
     edges = ["available_from", "available_until"]
@@ -497,7 +503,7 @@ def _available(streaks: dict, unit: str | None, titles: pd.DataFrame):
         # As in `to_viewer_days`, a title that has no series stands for itself.
         names = names.fillna(titles["title"].astype("object"))
     dated = dated.groupby(names).agg({edges[0]: "min", edges[1]: "max"})
-    wanted = pd.Series(streaks[unit], copy=False)
+    wanted = pd.Series(rows[unit], copy=False)
     row = dated.index.get_indexer(wanted.astype("object"))
     if (unknown := row < 0).any():
         raise ValueError(

@@ -11,6 +11,7 @@ import pandas as pd
 __all__ = [
     "as_day",
     "as_days",
+    "as_instants",
     "as_plays",
     "as_streaks",
     "as_viewer_days",
@@ -457,6 +458,23 @@ def as_days(days: pd.Series, name: str) -> pd.Series:
     codes, cells = pd.factorize(days)
     read = pd.array([as_day(cell, name) for cell in cells], dtype="datetime64[us]")
     return pd.Series(read.take(codes, allow_fill=True), index=days.index)
+
+
+def as_instants(frame: pd.DataFrame, when, name: str) -> np.ndarray:
+    """Return an instant (us) for each row: one for all, or those of a column."""
+    if frame.empty:
+        return np.zeros(0, dtype="int64")
+    try:
+        stamps = frame[when] if isinstance(when, str) and when in frame else [pd.Timestamp(when)]
+        stamps = pd.Series(stamps)
+    except (ValueError, TypeError):
+        stamps = pd.Series([pd.NaT])
+    if not isinstance(stamps.dtype, pd.DatetimeTZDtype) or stamps.isna().any():
+        raise ValueError(
+            f"`{name}` must be an instant with a time zone, or name a column of them without a "
+            f"gap, got {when!r}."
+        )
+    return np.broadcast_to(stamps.dt.as_unit("us").array.asi8, len(frame))
 
 
 def require_choice(value: object, options: Sequence, name: str) -> None:
