@@ -29,6 +29,9 @@ data: $(ENV)/ready
 bench: build/bench/ready
 	build/bench/bin/python -m benchmarks.streaks
 	build/bench/bin/python -m benchmarks.loaders
+	build/bench/bin/python -m benchmarks.retention
+	build/bench/bin/python -m benchmarks.laws
+	build/bench/bin/python -m benchmarks.coverage
 
 # The lock is one file for every supported Python and system; its tool lives outside the environment it locks.
 lock:
