@@ -543,7 +543,7 @@ class TestRetention:
     def test_groups_come_first_and_a_missing_one_is_a_group(self):
         viewer_days = days_of(
             ["ann", "bob", "cem"], *["2024-03-04"] * 3,
-            country=pd.Categorical(["se", None, "de"], ["se", "de", "fr"]), device="tv",
+            country=pd.Categorical(["se", None, "de"], ["fr", "se", "de"]), device="tv",
         )  # fmt: skip
         table = retention(viewer_days, as_of="2024-03-10", groups=["device", "country"])
         assert list(table)[:3] == ["device", "country", "cohort"]
@@ -995,6 +995,24 @@ class TestCompareCohorts:
             ValueError, match="first days that were observed, found that of 0 before"
         ):
             compare_cohorts(viewer_days, observed_from="2024-03-06", **log)
+
+    def test_one_first_day_that_was_not_observed_is_enough(self):
+        viewer_days, cohorts = self.shares(1, 2, 0, 2)
+        viewers = cohorts[["viewer"]].assign(as_of="2024-03-17", observed_from="2024-03-01")
+        viewers.loc[2, "observed_from"] = "2024-03-06"
+        with pytest.raises(ValueError, match="found that of 2 before"):
+            compare_cohorts(viewer_days, cohorts=cohorts, age=1, viewers=viewers)
+
+    def test_the_cohort_of_which_nobody_was_observed_is_named(self):
+        viewer_days, cohorts = self.shares(1, 1, 0, 1)
+        for unseen in "ab":
+            late = cohorts["first_day"].mask(
+                cohorts["cohort"] == unseen, pd.Timestamp("2024-03-12")
+            )
+            with pytest.raises(ValueError, match=f"got 1; of {unseen} nobody was"):
+                compare_cohorts(
+                    viewer_days, cohorts=cohorts.assign(first_day=late), age=1, as_of="2024-03-17"
+                )
 
     def test_input_is_unchanged(self):
         viewer_days, cohorts = self.shares(1, 2, 0, 2)
