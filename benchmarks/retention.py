@@ -10,7 +10,6 @@ import gc
 import hashlib
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -25,7 +24,7 @@ import polars as pl
 
 from benchmarks.competitors import duckdb_table, pandas_table, polars_table
 from benchmarks.data import AS_OF, FIRST_DAY, N_DAYS, write_data
-from benchmarks.streaks import machine_text, write_readme
+from benchmarks.streaks import machine_text, memory, write_readme
 from toolkit.cohorts import retention
 
 # The Monday before the first day, and the weeks that follow.
@@ -185,9 +184,9 @@ def _part(what: str, folder: str, argument: str) -> dict:
     # Give back what loading left over, and forget its peak (Linux).
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
-    before = _memory("VmRSS")
+    before = memory("VmRSS")
     result = find(table)
-    peak = _memory("VmHWM") - before
+    peak = memory("VmHWM") - before
     numbers = _numbers(result)
     digest = hashlib.sha256(numbers.tobytes()).hexdigest()
     checked = {"digest": digest, "n_cells": len(numbers), "peak": peak}
@@ -201,11 +200,6 @@ def _seconds(find, table) -> float:
     start = time.perf_counter()
     find(table)
     return time.perf_counter() - start
-
-
-def _memory(name: str) -> int:
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) * 1024
 
 
 def main() -> None:

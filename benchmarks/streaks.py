@@ -145,9 +145,9 @@ def _part(what: str, folder: str, *arguments: str) -> dict:
         return {"seconds": seconds}
 
     _settle()
-    before = _memory("VmRSS")
+    before = memory("VmRSS")
     result = find(table, ids)
-    peak = _memory("VmHWM") - before
+    peak = memory("VmHWM") - before
     found = arrays(result, ids)
     digest = hashlib.sha256(b"".join(column.tobytes() for column in found)).hexdigest()
     checked = {"digest": digest, "n_streaks": len(found[0]), "peak": peak}
@@ -170,7 +170,7 @@ def _settle() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def _memory(name: str) -> int:
+def memory(name: str) -> int:
     status = Path("/proc/self/status").read_text()
     return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) * 1024
 

@@ -690,7 +690,7 @@ class TestRetention:
         ("options", "message"),
         [
             ({"as_of": None}, "Exactly one of `as_of` and `viewers` must be given"),
-            ({"viewers": pd.DataFrame()}, "`viewers` must have columns"),
+            ({"as_of": None, "viewers": pd.DataFrame()}, "`viewers` must have columns"),
             ({"viewers": pd.DataFrame({"viewer": ["ann"], "as_of": ["2024-03-01"]})}, "Exactly one of"),
             ({"as_of": "March"}, "`as_of` must be a day such as"),
             ({"observed_from": 5}, "`observed_from` must be a day such as"),

@@ -170,7 +170,7 @@ def test_an_import_downward_or_beside_is_left_alone(module, source):
 
 
 def test_importing_the_toolkit_loads_nothing_that_draws_or_estimates():
-    heavy = {"matplotlib", "seaborn", "scipy", "IPython", "nbclient"}
+    heavy = {"statsmodels", "matplotlib", "seaborn", "scipy", "IPython", "nbclient"}
     code = f"import sys, toolkit; print(sorted({heavy} & {{*sys.modules}}))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("[]\n", "")

@@ -13,6 +13,7 @@ from pandas.testing import assert_frame_equal
 from scipy import stats
 
 from toolkit.intervals import (
+    bootstrap_tails,
     clopper_pearson,
     cluster_bootstrap,
     garwood,
@@ -534,7 +535,8 @@ class TestClusterBootstrap:
             drawn = accounts[rng.integers(60, size=60)]
             parts = [frame.loc[frame["account"] == account, "value"] for account in drawn]
             means.append(np.concatenate(parts).mean())
-        low, high = np.quantile(means, [0.1, 0.9])
+        tail = stats.norm.cdf(stats.t.ppf(0.1, 59) * np.sqrt(60 / 59))
+        low, high = np.quantile(means, [tail, 1 - tail])
         slow = pd.DataFrame({"estimate": [frame["value"].mean()], "low": [low], "high": [high]})
         assert_frame_equal(fast, slow)
 
@@ -597,16 +599,22 @@ class TestClusterBootstrap:
 
     def test_covers_as_often_as_it_says(self):
         """Simulated accounts, each with a level of its own; the truth is 0."""
-        rng = np.random.default_rng(4)
-        account, covers = np.arange(180) // 3, []
-        for seed in range(150):
-            value = rng.normal(size=60)[account] + rng.normal(size=180)
-            frame = pd.DataFrame({"account": account, "value": value})
-            table = cluster_bootstrap(
-                frame, lambda f: f["value"].to_numpy().mean(), seed=seed, n_bootstrap=100
-            )
-            covers.append(table["low"][0] <= 0 <= table["high"][0])
-        assert 0.91 <= np.mean(covers) <= 0.97
+        rng, covers = np.random.default_rng(4), []
+        for n in (25, 50, 100):
+            account = np.arange(3 * n) // 3
+            for seed in range(200):
+                value = rng.normal(size=n)[account] + rng.normal(size=3 * n)
+                frame = pd.DataFrame({"account": account, "value": value})
+                table = cluster_bootstrap(
+                    frame, lambda f: f["value"].to_numpy().mean(), seed=seed, n_bootstrap=100
+                )
+                covers.append(table["low"][0] <= 0 <= table["high"][0])
+        assert 0.93 <= np.mean(covers) <= 0.97
+
+    def test_of_many_accounts_the_percentiles_are_the_plain_ones(self):
+        assert bootstrap_tails(10**6, 0.9) == pytest.approx([0.05, 0.95], abs=1e-6)
+        # Student's t with 19 degrees of freedom is 2.093; the square root of 20/19 is 1.026.
+        assert bootstrap_tails(20, 0.95)[0] == pytest.approx(stats.norm.cdf(-2.1474), abs=1e-5)
 
     def test_refuses(self):
         frame = self.frame()

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from toolkit.days import period_edges, period_numbers
+from toolkit.days import first_whole, last_whole, period_edges, period_numbers
 from toolkit.intervals import wilson
 from toolkit.order import codes_of, taken, to_midnights
-from toolkit.tables import as_day, require_choice
+from toolkit.tables import as_day, require_choice, require_confidence
 from toolkit.viewer_periods import (
     UNKNOWN,
     find_viewer_periods,
@@ -124,8 +124,7 @@ def stickiness(
     0          2          0.571       0.286  0.005  0.97
     """
     require_choice(period, ["week", "month"], "period")
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must lie in (0, 1), got {confidence!r}.")
+    require_confidence(confidence)
     log = observed_log(viewer_days, as_of, viewers, observed_from)
     viewer_days, _, codes, observed = log
     if (unknown := np.atleast_1d(observed[0]) == UNKNOWN).any():
@@ -134,7 +133,7 @@ def stickiness(
             f"whole periods count; {unknown.sum()} are missing."
         )
     cut = {"period": period, "week_starts": week_starts}
-    whole = _first_whole(observed[0], cut), _last_whole(observed[1], cut)
+    whole = first_whole(observed[0], **cut), last_whole(observed[1], **cut)
     number, account, n_days = _days_of_accounts(viewer_days, codes, observed, whole, cut)
     first, last = _of_every_log(whole)
     periods = _span(first[first <= last], last[first <= last])
@@ -344,7 +343,7 @@ def lifecycle(
     log = observed_log(viewer_days, as_of, viewers, observed_from)
     viewer_days, _, codes, observed = log
     keys = find_viewer_periods(codes, viewer_days["day"].to_numpy(), observed, **cut)
-    over = _last_whole(observed[1], cut)
+    over = last_whole(observed[1], **cut)
     first, last = _of_every_log(observed)
     known = period_numbers(first[first != UNKNOWN], **cut)
     periods = _span(np.append(known, unpack_periods(keys)[1]), period_numbers(last, **cut))
@@ -449,7 +448,7 @@ def frequency_recency(
     log = observed_log(viewer_days, as_of, viewers, observed_from)
     viewer_days, _, codes, observed = log
     keys = find_viewer_periods(codes, viewer_days["day"].to_numpy(), observed, **cut)
-    over = _last_whole(observed[1], cut)
+    over = last_whole(observed[1], **cut)
     who, number = unpack_periods(keys)
     keys = keys[number <= of_viewers([over], who)[0]]
     start = first_of_each(keys)
@@ -513,16 +512,6 @@ def _rows_of_viewers(codes: np.ndarray, who: np.ndarray) -> np.ndarray:
 
 def _of_every_log(observed: tuple) -> tuple[np.ndarray, np.ndarray]:
     return np.broadcast_arrays(*np.atleast_1d(*observed))
-
-
-def _first_whole(first, cut: dict):
-    """Return the number of the first period that lies within logs wholly."""
-    return period_numbers(np.asarray(first) - 1, **cut) + 1
-
-
-def _last_whole(last, cut: dict):
-    """Return the number of the last period that is over by the end of logs."""
-    return period_numbers(np.asarray(last) + 1, **cut) - 1
 
 
 def _span(first: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.cohorts import retention
-from toolkit.days import period_edges, period_numbers
+from toolkit.days import last_whole, period_edges, period_numbers
 from toolkit.intervals import logrank
 from toolkit.order import day_numbers, to_midnights
 from toolkit.streaks import find_streaks
@@ -290,15 +290,14 @@ def _as_two_cohorts(cohorts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index]:
 
 def _seen_whole(members: pd.DataFrame, as_of, viewers, observed_from, cut: dict) -> pd.DataFrame:
     """Return members with the last day of the last period that was observed to its end."""
-    viewers = None if viewers is None else as_viewers(viewers, needed=["as_of"])
-    observed = observed_days(as_of, viewers, observed_from)
+    viewers, observed = observed_days(as_of, viewers, observed_from)
     first, last = of_viewers(observed, viewer_codes(as_viewers(members)["viewer"], viewers))
     if (early := day_numbers(members["first_day"], "cohorts.first_day") < first).any():
         raise ValueError(
             "`cohorts` must have first days that were observed, "
             f"found that of {next(iter(members['viewer'][early]))!r} before."
         )
-    over = period_edges(period_numbers(np.asarray(last) + 1, **cut) - 1, **cut)[1]
+    over = period_edges(last_whole(last, **cut), **cut)[1]
     return members.assign(as_of=to_midnights(np.broadcast_to(over, len(members)).copy()))
 
 

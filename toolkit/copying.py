@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import optimize, sparse, special
 
 from toolkit.days import to_viewer_days
+from toolkit.intervals import LEAST_ACCOUNTS
 from toolkit.order import codes_of, day_numbers, pack, stable_order
 from toolkit.streaks import available_days
 from toolkit.tables import as_viewings, as_whole_number, require_choice, unit_column
@@ -33,7 +34,7 @@ _BITS = 62
 _ROUNDS = 10_000
 # A round that gains less loglikelihood is the last.
 _CLOSE = 1e-6
-_LEAST_AT_LAG, _LEAST_ACCOUNTS = 5, 20
+_LEAST_AT_LAG = 5
 
 
 class Steps(NamedTuple):
@@ -114,9 +115,9 @@ def usable_repeats(viewings, n_weights, by, titles, tz) -> tuple[Steps, Repeats,
             f"={n_weights}, found {n[lag]} at lag {lag + 1}."
         )
     n_accounts = len(np.unique(steps.account[repeats.step]))
-    if n_accounts < _LEAST_ACCOUNTS:
+    if n_accounts < LEAST_ACCOUNTS:
         raise ValueError(
-            f"`viewings` must hold repeats of at least {_LEAST_ACCOUNTS} accounts, "
+            f"`viewings` must hold repeats of at least {LEAST_ACCOUNTS} accounts, "
             f"found {n_accounts}."
         )
     return steps, repeats, n

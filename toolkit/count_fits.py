@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from toolkit.count_laws import LAWS, log_pmf
+from toolkit.intervals import LEAST_ACCOUNTS, bootstrap_tails
 from toolkit.likelihood import (
     best_fit,
     distances,
@@ -18,11 +19,16 @@ from toolkit.likelihood import (
     sample_of,
 )
 from toolkit.order import codes_of
-from toolkit.tables import as_whole_number, require_choice, require_columns
+from toolkit.tables import (
+    as_whole_number,
+    require_choice,
+    require_columns,
+    require_confidence,
+)
 
 __all__ = ["compare_fits", "fit_counts", "usable_counts"]
 
-LEAST_COUNTS, LEAST_VALUES, LEAST_ACCOUNTS = 50, 3, 20
+LEAST_COUNTS, LEAST_VALUES = 50, 3
 # Which law is a case of which, and whether it lies at the edge of the other's parameters.
 _NESTED = {
     ("poisson", "nbd"): True,
@@ -73,7 +79,7 @@ def fit_counts(
     independent : {'counts', 'accounts'}, default 'counts'
         What the intervals take for independent.  Of counts they are where the profile of
         the likelihood has fallen too far; of accounts, whose counts stay together, they lie
-        between percentiles over resampled accounts.
+        between percentiles over resampled accounts, as in `cluster_bootstrap`.
 
     Returns
     -------
@@ -165,19 +171,22 @@ def fit_counts(
     0.6135
     """
     require_choice(independent, ["counts", "accounts"], "independent")
-    _require_share(confidence)
+    require_confidence(confidence)
     seed = as_whole_number(seed, "seed", low=0)
     by_account = independent == "accounts"
     n_bootstrap = as_whole_number(n_bootstrap, "n_bootstrap", low=int(by_account))
     values, codes, accounts, xmin = usable_counts(counts, xmin)
     models = _as_models(models, xmin)
     sample = sample_of(np.bincount(codes)[None], values, xmin)
-    resampled = None
+    resampled = tails = None
     if by_account:
-        rng = np.random.default_rng(seed)
-        table = _resampled(codes, _told_apart(accounts), n_bootstrap, rng)
+        rng, accounts = np.random.default_rng(seed), _told_apart(accounts)
+        tails = bootstrap_tails(int(accounts.max()) + 1, confidence)
+        table = _resampled(codes, accounts, n_bootstrap, rng)
         resampled = sample_of(table, values, xmin)
-    fits = [_fit(model, sample, resampled, confidence, n_bootstrap, seed) for model in models]
+    fits = [
+        _fit(model, sample, resampled, tails, confidence, n_bootstrap, seed) for model in models
+    ]
     return pd.DataFrame(fits).astype({"limit": "str"})
 
 
@@ -258,7 +267,7 @@ def compare_fits(
     """
     require_choice(correction, [None, "schwarz"], "correction")
     require_choice(independent, ["counts", "accounts"], "independent")
-    _require_share(confidence)
+    require_confidence(confidence)
     values, codes, accounts, xmin = usable_counts(counts, xmin)
     accounts = _told_apart(accounts) if independent == "accounts" else None
     models = _as_models(models, xmin)
@@ -340,7 +349,7 @@ def _as_models(models: Sequence[str] | None, xmin: int) -> list[str]:
     return models
 
 
-def _fit(model, sample, resampled, confidence, n_bootstrap, seed) -> dict:
+def _fit(model, sample, resampled, tails, confidence, n_bootstrap, seed) -> dict:
     """Return one row of `fit_counts`."""
     law, n = LAWS[model], int(sample.n[0])
     params, loglik = best_fit(law, sample)
@@ -349,7 +358,6 @@ def _fit(model, sample, resampled, confidence, n_bootstrap, seed) -> dict:
         drop = stats.chi2.ppf(confidence, 1) / 2
         low, high = profile_intervals(law, sample, params, loglik, drop)
     else:
-        tails = [(1 - confidence) / 2, (1 + confidence) / 2]
         low, high = np.quantile(best_fit(law, resampled)[0], tails, axis=1)[:, None]
     return {
         "model": model,
@@ -426,8 +434,3 @@ def _likelihood_ratio(apart: np.ndarray, codes, accounts, *, at_edge: bool) -> t
     if at_edge:
         p_value = p_value / 2 if statistic > 0 else 1.0
     return "likelihood ratio", ratio, statistic, p_value if accounts is None else np.nan
-
-
-def _require_share(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must lie in (0, 1), got {confidence!r}.")

@@ -17,6 +17,7 @@ from toolkit.order import (
     canonical_starts,
     codes_of,
     filled,
+    gathered,
     in_blocks,
     in_threads,
     pack,
@@ -25,12 +26,20 @@ from toolkit.order import (
     stored,
     to_midnights,
 )
-from toolkit.tables import as_plays, require_choice, unit_column, used_plays
+from toolkit.tables import (
+    as_plays,
+    require_choice,
+    require_one_account,
+    unit_column,
+    used_plays,
+)
 
 __all__ = [
     "first_full_day",
+    "first_whole",
     "from_clock",
     "last_full_day",
+    "last_whole",
     "period_edges",
     "period_numbers",
     "to_viewer_days",
@@ -155,7 +164,7 @@ def to_viewer_days(
     keys = {name: codes_of(column, name) for name, column in ids.items()}
     if has_accounts:
         ids["account"] = plays["account"]
-        _require_one_account(ids["viewer"], ids["account"])
+        require_one_account("`plays`", plays)
     to_sum = {"n_plays": n_plays, "watched_seconds": seconds}
     to_sum = {name: values for name, values in to_sum.items() if values is not None}
     numbers, day, size, sums = _grouped(
@@ -297,6 +306,18 @@ def period_edges(
         )
         return first, after - 1
     return numbers, numbers
+
+
+def first_whole(first_day, period: str, week_starts: str = "MON"):
+    """Return the number of the first period that starts on a numbered day or after it."""
+    # The day before a whole period lies in another one.
+    return period_numbers(np.asarray(first_day) - 1, period, week_starts) + 1
+
+
+def last_whole(last_day, period: str, week_starts: str = "MON"):
+    """Return the number of the last period that is over with a numbered day."""
+    # And so does the day after it.
+    return period_numbers(np.asarray(last_day) + 1, period, week_starts) - 1
 
 
 def _refuse_what_rows_cannot_say(plays: pd.DataFrame, day_start: int, allow_latest: bool) -> None:
@@ -443,13 +464,9 @@ def _grouped(numbers: dict, keys: dict, days: np.ndarray, values: list) -> tuple
     edges = np.flatnonzero(is_start)
     starts = edges[:-1]
     row = starts if isinstance(order, slice) else order[starts]
-    numbers = {name: _at(some, row, some.dtype) for name, some in numbers.items()}
+    numbers = {name: gathered(some, row) for name, some in numbers.items()}
     sums = [np.add.reduceat(v[order], starts) for v in values]
-    return numbers, _at(days, row, "int64"), np.diff(edges), sums
-
-
-def _at(values: np.ndarray, rows: np.ndarray, dtype) -> np.ndarray:
-    return filled(lambda block: values[rows[block]], len(rows), dtype)
+    return numbers, gathered(days, row, "int64"), np.diff(edges), sums
 
 
 def _counted(numbers: dict, keys: dict, days, values: list, low: int, high: int) -> tuple:
@@ -522,19 +539,6 @@ def _whole_viewers(codes: np.ndarray) -> list[slice]:
         cuts = np.searchsorted(codes, codes[::BLOCK], side="left")
         edges = np.unique([*cuts, len(codes)]).tolist()
     return [slice(low, high) for low, high in itertools.pairwise(edges)]
-
-
-def _require_one_account(viewer: pd.Series, account: pd.Series) -> None:
-    if isinstance(viewer.dtype, pd.CategoricalDtype):
-        row = viewer.cat.codes.to_numpy()
-    else:
-        row = np.unique(viewer, return_inverse=True)[1]
-    codes, _ = codes_of(account, "account")
-    home = np.zeros(int(row.max(initial=-1)) + 1, dtype=codes.dtype)
-    home[row] = codes
-    if (two := codes != home[row]).any():
-        who = viewer.iloc[int(two.argmax())]
-        raise ValueError(f"`plays` must give each viewer one account, found two for {who!r}.")
 
 
 def _by_zone(when, name: str, tz, day_starts_at: str, full):

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,12 +14,14 @@ __all__ = [
     "codes_of",
     "day_numbers",
     "filled",
+    "gathered",
     "heads_of",
     "in_blocks",
     "in_threads",
     "pack",
     "restored",
     "run_blocks",
+    "runs_of",
     "stable_order",
     "stored",
     "taken",
@@ -29,6 +31,7 @@ __all__ = [
 # Rows that stay in the processor's cache, and that outweigh handing them to a thread.
 BLOCK = 2**18
 _MAX_THREADS = 8
+# So many rows are looked at before all are.
 _GLANCE = 2**14
 PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
@@ -36,7 +39,7 @@ PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000
 def codes_of(column: pd.Series, name: str) -> tuple[np.ndarray, int]:
     """Return whole numbers that stand for the ids of a column, and how many there can be."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, size = column.cat.codes.to_numpy(), len(column.cat.categories)
+        codes, size = stored(column), len(column.cat.categories)
         if any(in_blocks(lambda block: codes[block].min() < 0, 0, len(codes))):
             raise ValueError(
                 f"`{name}` must be there on every row that is used; "
@@ -174,9 +177,19 @@ def taken(column: pd.Series, rows: np.ndarray):
     """Return the values of a column at rows, as an array of its own."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return column.array[rows]
-    codes = stored(column)
-    codes = filled(lambda block: codes[rows[block]], len(rows), codes.dtype)
-    return restored(codes, column)
+    return restored(gathered(stored(column), rows), column)
+
+
+def gathered(values: np.ndarray, rows: np.ndarray, dtype=None) -> np.ndarray:
+    """Return values at rows, cast if asked for."""
+    return filled(lambda block: values[rows[block]], len(rows), dtype or values.dtype)
+
+
+def runs_of(*ids: pd.Series, then: Sequence[np.ndarray] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows in the order of ids and of `then`, and where those of the same ids begin."""
+    key = pack(*[codes_of(column, column.name) for column in ids])
+    order = np.lexsort((*then, key)) if then else stable_order(key)
+    return order, np.flatnonzero(np.diff(key[order], prepend=-1))
 
 
 def stable_order(key: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import special, stats
 from scipy.optimize import elementwise
 
-from toolkit.tables import as_whole_number, require_columns
+from toolkit.tables import as_whole_number, require_columns, require_confidence
 
 __all__ = ["fit_retention", "project_retention"]
 
@@ -149,8 +149,7 @@ def project_retention(retained, *, periods: int, confidence: float = 0.95) -> pd
     6    6       NaN      0.254  0.223  0.285          True
     """
     periods = as_whole_number(periods, "periods", low=1)
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must lie in (0, 1), got {confidence!r}.")
+    require_confidence(confidence)
     left = _as_counts(retained)
     mu, rho, loglik = _best(left)
     size = len(left) + periods

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from toolkit.days import period_numbers
+from toolkit.days import first_whole, last_whole, period_numbers
 from toolkit.order import in_threads
 from toolkit.viewer_periods import UNKNOWN, pack_periods, unpack_periods
 
@@ -20,9 +20,7 @@ def ages_seen(cohort: np.ndarray, first, last, cut: dict) -> dict[str, np.ndarra
     """Return the lowest and highest age of each member that was observed, at all and in full."""
     first, last = np.asarray(first), np.asarray(last)
     low = np.maximum(period_numbers(first, **cut) - cohort, 0)
-    # The day before a whole period lies in another one, and so does the day after it.
-    whole_low = period_numbers(first - 1, **cut) + 1 - cohort
-    whole_high = period_numbers(last + 1, **cut) - 1 - cohort
+    whole_low, whole_high = first_whole(first, **cut) - cohort, last_whole(last, **cut) - cohort
     return {
         "low": low,
         "high": period_numbers(last, **cut) - cohort,

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.order import codes_of, pack, stable_order, stored, taken
+from toolkit.order import runs_of, stored, taken
 from toolkit.tables import (
     as_instants,
     as_viewers,
@@ -91,7 +91,7 @@ def count_viewings(
     columns = {"viewer": cast["viewer"], "account": cast["account"]}
     if by is not None:
         columns[by] = unit_column(cast, by)
-    order, first = _runs(columns["viewer"], columns.get(by))
+    order, first = runs_of(*[column for name, column in columns.items() if name != "account"])
     counts = {name: taken(column, order[first]) for name, column in columns.items()}
     counts["n_viewings"] = np.diff(np.append(first, len(order)))
     counts = pd.DataFrame(counts, copy=False)
@@ -100,7 +100,10 @@ def count_viewings(
     if "account" not in viewings:
         return _with_zeros(counts, by, as_viewers(viewers))
     viewers = as_viewers(viewers, needed=["account"])
-    require_one_account("`viewings` and `viewers`", counts, viewers)
+    owners = pd.concat(
+        [frame[["viewer", "account"]].astype("object") for frame in (counts, viewers)]
+    )
+    require_one_account("`viewings` and `viewers`", owners.astype("category"))
     return _with_zeros(counts, by, viewers)
 
 
@@ -166,7 +169,7 @@ def rewatch_gaps(viewings: pd.DataFrame, *, until=None) -> pd.DataFrame:
         used = viewings["started_at"].array.asi8 <= limit
         viewings, limit = viewings[used], limit[used]
     started, ended = (viewings[name].array.asi8 for name in ("started_at", "ended_at"))
-    order, first = _runs(viewings["viewer"], viewings["title"], started)
+    order, first = runs_of(viewings["viewer"], viewings["title"], then=[started])
     gaps = {name: taken(viewings[name], order) for name in ("viewer", "account", "title")}
     n_viewings = np.diff(np.append(first, len(order)))
     is_open = np.zeros(len(order), dtype=bool)
@@ -204,11 +207,3 @@ def _with_zeros(counts: pd.DataFrame, by: str | None, viewers: pd.DataFrame) -> 
     n_viewings = np.zeros(len(viewers) * n_units, dtype="int64")
     n_viewings[row * n_units + column] = counts["n_viewings"]
     return pd.DataFrame(columns | {"n_viewings": n_viewings}, copy=False)
-
-
-def _runs(viewer: pd.Series, unit: pd.Series | None, *then) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows in the order viewer, unit and `then`, and where each unit's begin."""
-    ids = [column for column in (viewer, unit) if column is not None]
-    key = pack(*[codes_of(column, column.name) for column in ids])
-    order = np.lexsort((*then, key)) if then else stable_order(key)
-    return order, np.flatnonzero(np.diff(key[order], prepend=-1))

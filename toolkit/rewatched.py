@@ -8,7 +8,13 @@ from scipy import optimize, special, stats
 
 from toolkit.intervals import cluster_bootstrap, wilson
 from toolkit.order import codes_of
-from toolkit.tables import as_viewings, require_choice, require_columns, unit_column
+from toolkit.tables import (
+    as_viewings,
+    require_choice,
+    require_columns,
+    require_confidence,
+    unit_column,
+)
 
 __all__ = ["find_rewatched", "pooled_rewatch_rate", "rewatch_rates", "shrink_rates"]
 
@@ -281,8 +287,7 @@ def shrink_rates(rates: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFra
     >>> shrink_rates(rates)["shrunk"].round(3).tolist()[-2:]
     [0.692, 0.581]
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must lie in (0, 1), got {confidence!r}.")
+    require_confidence(confidence)
     require_columns(rates, ["people", "people_again"], "rates")
     n, k = (rates[name].to_numpy("float64") for name in ("people", "people_again"))
     # Its check of counts is the one that is needed here.

@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.intervals import cluster_bootstrap
-from toolkit.order import codes_of, pack, taken
+from toolkit.intervals import LEAST_ACCOUNTS, cluster_bootstrap
+from toolkit.order import codes_of, runs_of, taken
 from toolkit.tables import (
     as_instants,
     as_viewings,
@@ -18,7 +18,6 @@ from toolkit.tables import (
 
 __all__ = ["base_level", "last_gaps"]
 
-_LEAST_ACCOUNTS = 20
 _US_PER_HOUR = 3_600_000_000
 
 
@@ -115,9 +114,7 @@ def base_level(
         )
     viewings = viewings.iloc[used]
     unit = unit_column(viewings, by)
-    key = pack(codes_of(viewings["viewer"], "viewer"), codes_of(unit, by))
-    order = np.lexsort((hours, key))
-    first = np.flatnonzero(np.diff(key[order], prepend=-1))
+    order, first = runs_of(viewings["viewer"], unit, then=[hours])
     columns = {"viewer": viewings["viewer"], "account": viewings["account"], by: unit}
     levels = {name: taken(column, order[first]) for name, column in columns.items()}
     levels["n_viewings"] = np.diff(np.append(first, len(order)))
@@ -225,10 +222,10 @@ def last_gaps(
     back = np.arange(n_last)
     table = pd.DataFrame(relative[end[:, None] - back]).assign(n=1)
     people = table.groupby(account).sum()
-    if len(people) < _LEAST_ACCOUNTS:
+    if len(people) < LEAST_ACCOUNTS:
         raise ValueError(
             f"`gaps` must hold `n_last`={n_last} closed gaps of a title from at least "
-            f"{_LEAST_ACCOUNTS} accounts, found {len(people)}."
+            f"{LEAST_ACCOUNTS} accounts, found {len(people)}."
         )
     means = cluster_bootstrap(
         people.rename_axis("account").reset_index(),
@@ -262,9 +259,9 @@ def _relative_gaps(gaps: pd.DataFrame, n_last: int) -> tuple[np.ndarray, ...]:
             "`days_between` must be 0 or more where a gap is closed, "
             f"found {days[~(days >= 0)][0]}."
         )
-    key = pack(codes_of(gaps["viewer"], "viewer"), codes_of(gaps["title"], "title"))
-    order = np.lexsort((gaps["viewing_no"], key))
-    _, group, size = np.unique(key[order], return_inverse=True, return_counts=True)
+    order, first = runs_of(gaps["viewer"], gaps["title"], then=[gaps["viewing_no"]])
+    size = np.diff(first, append=len(order))
+    group = np.repeat(np.arange(len(size)), size)
     total = np.bincount(group, days[order])
     # Of gaps that are all 0 none is longer than another.
     used = (size >= n_last) & (total > 0)

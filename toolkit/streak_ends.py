@@ -8,7 +8,7 @@ from scipy import special
 
 from toolkit.intervals import log_log_limits
 from toolkit.order import codes_of
-from toolkit.tables import as_streaks, require_columns
+from toolkit.tables import as_streaks, require_columns, require_confidence
 
 __all__ = ["streak_survival"]
 
@@ -129,8 +129,7 @@ def streak_survival(
     >>> float(streaks["n_days"].mean()), float(streaks.loc[alive, "n_days"].mean())
     (2.6, 4.0)
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must lie in (0, 1), got {confidence!r}.")
+    require_confidence(confidence)
     streaks = as_streaks(streaks)
     groups = [groups] if isinstance(groups, str) else list(groups or [])
     group = _numbered(streaks, groups)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.days import period_edges, period_numbers
+from toolkit.days import first_whole, last_whole, period_edges, period_numbers
 from toolkit.order import (
     PER_DAY,
     canonical_starts,
@@ -28,12 +28,12 @@ from toolkit.tables import (
     as_days,
     as_streaks,
     as_viewer_days,
-    as_viewers,
     as_whole_number,
     require_choice,
     require_columns,
     unit_of,
 )
+from toolkit.viewer_periods import UNKNOWN, is_used, observed_days, of_viewers, viewer_codes
 
 __all__ = [
     "available_days",
@@ -44,8 +44,6 @@ __all__ = [
 ]
 
 _COUNTS = ["n_days", "n_streaks", "people", "n_reaching", "people_reaching"]
-# A day before any that a log can hold; its midnight still fits 64 bits of microseconds.
-_UNKNOWN = -(10**8)
 _ALL_ALONG = {
     "available_from": pd.Timestamp("1900-01-01"),
     "available_until": pd.Timestamp("2200-01-01"),
@@ -120,6 +118,7 @@ def find_streaks(
     --------
     watched_every_day : the streaks that cover a window.
     count_streaks : how many streaks reach each length.
+    streak_survival : how streaks end.
 
     Notes
     -----
@@ -138,28 +137,23 @@ def find_streaks(
     0 2024-03-01 2024-03-02       2    False
     1 2024-03-05 2024-03-05       1     True
     """
-    if (as_of is None) == (viewers is None):
-        raise ValueError("Exactly one of `as_of` and `viewers` must be given.")
+    viewers, observed = observed_days(as_of, viewers, observed_from)
     max_gap_days = as_whole_number(max_gap_days, "max_gap_days", low=0)
     viewer_days = as_viewer_days(viewer_days)
     unit = unit_of(viewer_days, "viewer_days")
     units = ["viewer", *([unit] if unit else [])]
 
-    edges = (as_of, viewers, observed_from)
     cut = (period, week_starts)
     names = [units[0], "account", *units[1:]]
 
     runs = None
     if period == "day" and not max_gap_days:
         # One window for all is looked at on the way, each viewer's own at the end.
-        window = (
-            (-_UNKNOWN, _UNKNOWN) if as_of is None else _observed(viewer_days["viewer"], *edges)
-        )
+        window = observed if viewers is None else (UNKNOWN, -UNKNOWN)
         runs = _steady_runs(viewer_days, names, *window)
-    if runs is None or (as_of is None and _any_unobserved(*runs, edges)):
+    if runs is None or (viewers is not None and _any_unobserved(*runs, viewers, observed)):
         days = day_numbers(viewer_days["day"], "day")
-        ends, starts = _observed(viewer_days["viewer"], *edges)
-        used = (days >= starts) & (days <= ends)
+        used = is_used(viewer_codes(viewer_days["viewer"], viewers), days, observed)
         if not used.all():
             viewer_days, days = viewer_days[used], days[used]
         columns = [codes_of(viewer_days[name], name) for name in units]
@@ -172,17 +166,17 @@ def find_streaks(
         )
     streaks, first_day, last_day, n_days = runs
 
-    ends, starts = _observed(pd.Series(streaks["viewer"], copy=False), *edges)
-    came, left = (_UNKNOWN, -_UNKNOWN)
+    starts, ends = _seen(streaks, viewers, observed)
+    came, left = (UNKNOWN, -UNKNOWN)
     if titles is not None:
         came, left = available_days(streaks, unit, titles)
-    last_over = _last_over(ends, left, day_in_progress, *cut)
+    last_over = last_whole(np.minimum(ends - int(day_in_progress), left), *cut)
     streaks |= {
         "first_day": first_day,
         "last_day": last_day,
         "n_days": n_days,
         "is_open": ~_is_by(last_day, period_edges(last_over - max_gap_days, *cut)[1] - 1),
-        "may_start_earlier": _touches(first_day, max_gap_days, starts, came, *cut),
+        "may_start_earlier": _touches(first_day, max_gap_days, starts, came, cut),
     }
     return pd.DataFrame(streaks, copy=False)
 
@@ -392,7 +386,7 @@ def _reaching(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
     return pd.Series(counts[::-1]).groupby(group[::-1]).cumsum().to_numpy()[::-1]
 
 
-def _steady_runs(viewer_days: pd.DataFrame, names: list, end: int, start: int):
+def _steady_runs(viewer_days: pd.DataFrame, names: list, start: int, end: int):
     """Return the columns of runs of days without a gap, their first and last day and length.
 
     None where order, a day twice or outside the window, or a missing value asks for more.
@@ -436,9 +430,16 @@ def _steady_runs(viewer_days: pd.DataFrame, names: list, end: int, start: int):
     return columns, *days, n_days
 
 
-def _any_unobserved(columns: dict, first_day, last_day, n_days, edges: tuple) -> bool:
-    ends, starts = _observed(pd.Series(columns["viewer"], copy=False), *edges)
+def _any_unobserved(columns: dict, first_day, last_day, n_days, viewers, observed) -> bool:
+    starts, ends = _seen(columns, viewers, observed)
     return bool(_is_by(first_day, starts - 1).any() or not _is_by(last_day, ends).all())
+
+
+def _seen(streaks: dict, viewers: pd.DataFrame | None, observed: tuple) -> tuple:
+    """Return the first and the last observed day of each streak's viewer, or of everyone."""
+    if viewers is None:
+        return observed
+    return of_viewers(observed, viewer_codes(pd.Series(streaks["viewer"], copy=False), viewers))
 
 
 def _runs(columns: list, numbers: np.ndarray, max_gap: int):
@@ -459,35 +460,6 @@ def _runs(columns: list, numbers: np.ndarray, max_gap: int):
     first, last = np.append(0, breaks + 1), np.append(breaks, len(key) - 1)
     again = np.add.reduceat(np.append(step == 0, False), first, dtype="int64")
     return order[first], numbers[order[first]], numbers[order[last]], last - first + 1 - again
-
-
-def _observed(viewer: pd.Series, as_of, viewers: pd.DataFrame | None, observed_from):
-    """Return the last and the first observed day of rows, as numbers; one each if all share it."""
-    if viewers is None:
-        start = _UNKNOWN if observed_from is None else _day_number(observed_from, "observed_from")
-        return _day_number(as_of, "as_of"), start
-    viewers = as_viewers(viewers, needed=["as_of"])
-    if observed_from is not None and "observed_from" in viewers:
-        raise ValueError("`observed_from` must be given once, found it in `viewers` too.")
-    known = pd.Index(viewers["viewer"])
-    if isinstance(viewer.dtype, pd.CategoricalDtype):
-        row = known.get_indexer(viewer.cat.categories)[viewer.cat.codes]
-    else:
-        row = known.get_indexer(viewer)
-    if (unknown := row < 0).any():
-        raise ValueError(
-            f"`viewers` must have a row for every viewer; "
-            f"{viewer[unknown].nunique()} are missing, the first is {viewer[unknown].iloc[0]!r}."
-        )
-    ends = day_numbers(viewers["as_of"], "viewers.as_of")[row]
-    if observed_from is not None:
-        return ends, _day_number(observed_from, "observed_from")
-    if "observed_from" not in viewers:
-        return ends, _UNKNOWN
-    known = viewers["observed_from"].notna().to_numpy()
-    starts = np.full(len(viewers), _UNKNOWN)
-    starts[known] = day_numbers(viewers["observed_from"][known], "viewers.observed_from")
-    return ends, starts[row]
 
 
 def available_days(rows: dict, unit: str | None, titles: pd.DataFrame):
@@ -513,37 +485,25 @@ def available_days(rows: dict, unit: str | None, titles: pd.DataFrame):
     return (day_numbers(dated[edge], f"titles.{edge}")[row] for edge in edges)
 
 
-def _last_over(ends, left, day_in_progress: bool, period: str, week_starts: str):
-    """Return the number of the last period that is over for each streak."""
-    over = np.minimum(ends - int(day_in_progress), left)
-    # A period is over with its last day: the day after it lies in the next period.
-    return period_numbers(over + 1, period, week_starts) - 1
-
-
-def _touches(first_day: np.ndarray, max_gap: int, starts, came, period: str, week_starts: str):
+def _touches(first_day: np.ndarray, max_gap: int, starts, came, cut: tuple):
     """Say which streaks may have begun before the log; unknown where its start is."""
-    unknown = np.broadcast_to(starts == _UNKNOWN, len(first_day)).copy()
+    unknown = np.broadcast_to(starts == UNKNOWN, len(first_day)).copy()
     if unknown.all():
         return pd.arrays.BooleanArray(np.zeros(len(first_day), dtype=bool), unknown)
     starts = np.where(unknown, 0, starts)
-    before = period_numbers(starts - 1, period, week_starts)
-    last = period_edges(before + max_gap + 1, period, week_starts)[0]
+    last = period_edges(first_whole(starts, *cut) + max_gap, *cut)[0]
     return pd.arrays.BooleanArray(_is_by(first_day, last) & (came < starts), unknown)
 
 
 def _is_by(midnights: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Say which midnights are no later than numbered days, one for each or one for all."""
-    limits = np.clip(last, _UNKNOWN, -_UNKNOWN) * PER_DAY["us"]
+    limits = np.clip(last, UNKNOWN, -UNKNOWN) * PER_DAY["us"]
     midnights = midnights.view("int64")
 
     def compare(block: slice) -> np.ndarray:
         return midnights[block] <= (limits[block] if limits.ndim else limits)
 
     return filled(compare, len(midnights), bool)
-
-
-def _day_number(day, name: str) -> int:
-    return (as_day(day, name) - pd.Timestamp(0)).days
 
 
 def _of_unit(viewer_days: pd.DataFrame, unit: str, wanted) -> pd.DataFrame:

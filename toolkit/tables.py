@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from toolkit.order import codes_of
+
 __all__ = [
     "as_day",
     "as_days",
@@ -24,6 +26,7 @@ __all__ = [
     "loss_table",
     "require_choice",
     "require_columns",
+    "require_confidence",
     "require_one_account",
     "unit_column",
     "unit_of",
@@ -57,6 +60,14 @@ PLAYS = {
     "row_is": "category",
     "precision": "category",
     "excluded": "category",
+}
+_VIEWINGS = {
+    "viewer": "id",
+    "account": "id",
+    "title": "id",
+    "series": "id",
+    "started_at": _INSTANT,
+    "ended_at": _INSTANT,
 }
 _VIEWER_DAYS = {
     "viewer": "id",
@@ -330,18 +341,14 @@ def as_plays(plays: pd.DataFrame) -> pd.DataFrame:
 
 def as_viewings(viewings: pd.DataFrame, instants: Sequence[str] = ()) -> pd.DataFrame:
     """Return viewings with ids and instants cast, and each viewer in one account."""
-    require_columns(viewings, ["viewer", "title", *instants], "viewings")
-    known = ["viewer", "account", "title", "series", *instants]
-    kept = viewings[[name for name in viewings if name in known]]
-    # The check of plays, whose columns these are, needs a start.
-    dated = kept if instants else kept.assign(started_at=pd.NaT)
-    cast = as_plays(dated)
+    viewings = _cast(viewings, _VIEWINGS, ["viewer", "title", *instants], "viewings")
     for name in instants:
-        if (missing := cast[name].isna().sum()) > 0:
+        if (missing := viewings[name].isna().sum()) > 0:
             raise ValueError(f"`{name}` must be there on every viewing; {missing} are missing.")
-    require_one_account("`viewings`", cast)
-    extra = {name: viewings[name] for name in viewings if name not in cast}
-    return cast.assign(**extra)
+    if "account" not in viewings:
+        return viewings.assign(account=viewings["viewer"])
+    require_one_account("`viewings`", viewings)
+    return viewings
 
 
 def as_viewer_days(viewer_days: pd.DataFrame) -> pd.DataFrame:
@@ -417,12 +424,18 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> N
         )
 
 
-def require_one_account(name: str, *frames: pd.DataFrame) -> None:
-    """Refuse tables in which a viewer has two accounts."""
-    each = [frame[["viewer", "account"]].drop_duplicates() for frame in frames]
-    owners = pd.concat(each).drop_duplicates()
-    if (two := owners["viewer"].duplicated()).any():
-        who = owners["viewer"][two].iloc[0]
+def require_one_account(name: str, frame: pd.DataFrame) -> None:
+    """Refuse a table in which a viewer has two accounts, or an account is missing."""
+    viewer = frame["viewer"]
+    if isinstance(viewer.dtype, pd.CategoricalDtype):
+        row = viewer.cat.codes.to_numpy()
+    else:
+        row = np.unique(viewer, return_inverse=True)[1]
+    codes, _ = codes_of(frame["account"], "account")
+    home = np.zeros(int(row.max(initial=-1)) + 1, dtype=codes.dtype)
+    home[row] = codes
+    if (two := codes != home[row]).any():
+        who = viewer.iloc[int(two.argmax())]
         raise ValueError(f"{name} must give each viewer one account, found two for {who!r}.")
 
 
@@ -481,6 +494,12 @@ def require_choice(value: object, options: Sequence, name: str) -> None:
     """Refuse a value that is not one of the options."""
     if value not in options:
         raise ValueError(f"`{name}` must be one of {list(options)}, got {value!r}.")
+
+
+def require_confidence(confidence: float) -> None:
+    """Refuse a level of intervals that is none."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"`confidence` must lie in (0, 1), got {confidence!r}.")
 
 
 def _cast(frame: pd.DataFrame, dtypes: dict, needed: Sequence[str], name: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from toolkit.days import period_numbers
+from toolkit.days import first_whole, period_numbers
 from toolkit.order import codes_of, day_numbers, in_blocks
 from toolkit.tables import as_day, as_viewer_days, as_viewers, require_columns, unit_of
 
@@ -37,7 +37,7 @@ def find_viewer_periods(
     """Return a key for each viewer and period with a used day, in order and each once.
 
     `codes` stand for the viewers, `days` are naive midnights, `observed` is what
-    `observed_days` gives, one for all or one for each code.
+    `observed_days` gives for them, one for all or one for each code.
     """
 
     def find(rows: slice) -> np.ndarray:
@@ -121,32 +121,32 @@ def is_used(codes: np.ndarray, numbers: np.ndarray, observed: tuple) -> np.ndarr
 def may_start_earlier(numbers: np.ndarray, first, cut: dict) -> pd.arrays.BooleanArray:
     """Say before which periods the last one was not wholly observed, where that is known."""
     unknown = np.broadcast_to(first == UNKNOWN, len(numbers))
-    earlier = numbers <= period_numbers(np.asarray(first) - 1, **cut) + 1
+    earlier = numbers <= first_whole(first, **cut)
     return pd.arrays.BooleanArray(earlier & ~unknown, unknown.copy())
 
 
 def observed_log(viewer_days: pd.DataFrame, as_of, viewers: pd.DataFrame | None, observed_from):
     """Return checked viewer-days and viewers, codes of the rows' viewers, and what was observed."""
     viewer_days = as_viewer_days(viewer_days)
-    viewers = None if viewers is None else as_viewers(viewers, needed=["as_of"])
-    observed = observed_days(as_of, viewers, observed_from)
+    viewers, observed = observed_days(as_of, viewers, observed_from)
     return viewer_days, viewers, viewer_codes(viewer_days["viewer"], viewers), observed
 
 
 def observed_days(as_of, viewers: pd.DataFrame | None, observed_from) -> tuple:
-    """Return the first and the last observed day as numbers: of everyone, or of each viewer."""
+    """Return checked viewers, and the first and last observed day of everyone or of each."""
     if (as_of is None) == (viewers is None):
         raise ValueError("Exactly one of `as_of` and `viewers` must be given.")
     if viewers is None:
-        return _number(observed_from, "observed_from"), _number(as_of, "as_of")
+        return None, (_number(observed_from, "observed_from"), _number(as_of, "as_of"))
+    viewers = as_viewers(viewers, needed=["as_of"])
     last = day_numbers(viewers["as_of"], "viewers.as_of")
     if "observed_from" not in viewers:
-        return _number(observed_from, "observed_from"), last
+        return viewers, (_number(observed_from, "observed_from"), last)
     if observed_from is not None:
         raise ValueError("`observed_from` must be given once, found it in `viewers` too.")
     first, known = np.full(len(viewers), UNKNOWN), viewers["observed_from"].notna().to_numpy()
     first[known] = day_numbers(viewers["observed_from"][known], "viewers.observed_from")
-    return first, last
+    return viewers, (first, last)
 
 
 def of_viewers(observed: tuple, codes) -> tuple:
