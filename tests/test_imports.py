@@ -21,8 +21,8 @@ LAYERS = [
     | {"rewatch", "rewatched", "copying", "recency", "repeat_models", "rhythm", "dirichlet"}
     | {"count_laws", "likelihood", "count_fits", "power_laws", "tails"},
     {"plots", "rewatch_plots", "cohort_plots", "explore"},
-    {"figures"},
-    {"reproduce"},
+    {"labels", "drawn", "references", "figures"},
+    {"runs", "verdicts", "report", "reproduce"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # These stand on loaders and measures, and nothing stands on them.

@@ -25,6 +25,7 @@ _ON_USE = {
     "days_watched": "activity",
     "dirichlet_law": "dirichlet",
     "expected_reach": "dirichlet",
+    "figure_data": "drawn",
     "find_rewatched": "rewatched",
     "fit_counts": "count_fits",
     "fit_power_law": "power_laws",
@@ -67,6 +68,7 @@ _ON_USE = {
     "sources": "loaders.exports",
     "stickiness": "activity",
     "streak_survival": "streak_ends",
+    "uncovered_artists": "drawn",
     "wilson": "intervals",
 }
 

@@ -211,7 +211,7 @@ def plot_lifecycle(lifecycle: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{abs(n):,.0f}"))
+    ax.yaxis.set_major_formatter(FuncFormatter(_without_sign))
     ax.set(xlabel="First day of the period", ylabel="Viewers (dormant below 0)")
     ax.grid(axis="x", visible=False)
     return ax
@@ -278,3 +278,7 @@ def _fit_texts(ax: Axes, shape: tuple[int, int]) -> None:
     if size < _SMALLEST:
         # Lines around cells so small would hide them.
         ax.collections[0].set_linewidth(0)
+
+
+def _without_sign(n, _):
+    return f"{abs(n):,.0f}"

@@ -1,10 +1,11 @@
-"""The look and the seeds of every figure, set by one call at the top of a notebook."""
+"""The look, the seeds and the digest of every figure, set by one call at the top of a notebook."""
 
 import sys
 from functools import wraps
 from inspect import unwrap
+from pathlib import Path
 
-__all__ = ["setup"]
+__all__ = ["keep_figures", "setup"]
 
 LOOK = {
     "figure.figsize": (7.0, 4.0),
@@ -32,15 +33,19 @@ LOOK = {
     "ytick.labelsize": 10,
 }
 
+_folder = None
+
 
 def setup(*, seed: int = 0) -> None:
     """Give every figure of a session the same look and the same random numbers.
 
     The first call of every notebook.  White ground, light grid, colours that
     colour-blind readers can tell apart, and DejaVu Sans, the font that comes with
-    matplotlib.  Figures of one environment are then the same bytes on every run: inline
-    images carry no version, SVG ids are salted, and seaborn's bootstraps and
-    jitter are seeded.  Calling it again changes nothing but the seed.
+    matplotlib.  Figures of one environment are then the same bytes on every run: image
+    files carry no version and no date, SVG ids are salted, and seaborn's bootstraps and
+    jitter are seeded.  In a notebook a figure also prints, unseen behind its picture, a digest
+    of what it shows and a line for each artist, which nbval compares.  Calling it again
+    changes nothing but the seed.
 
     Parameters
     ----------
@@ -51,8 +56,18 @@ def setup(*, seed: int = 0) -> None:
     Returns
     -------
     None
-        matplotlib's settings, seaborn's bootstraps and the running IPython shell, if
-        there is one, are changed for the rest of the session.
+        matplotlib's settings and figures, seaborn's bootstraps and the running IPython
+        shell, if there is one, are changed for the rest of the session.
+
+    See Also
+    --------
+    figure_data : The table of which a figure prints the digest.
+
+    Notes
+    -----
+    The digest is the same under another matplotlib, another look and float noise of
+    1e-12, and another one when a single value moves by more than a millionth, or
+    a count by one.  A line that says "not covered" names artists that it can't see.
 
     Examples
     --------
@@ -65,7 +80,21 @@ def setup(*, seed: int = 0) -> None:
 
     sns.set_theme(style="whitegrid", palette="colorblind", font="DejaVu Sans", rc=LOOK)
     _seed_seaborn(seed)
+    _drop_versions_and_dates_from_files()
     _drop_versions_from_inline_images()
+    _print_what_figures_show()
+
+
+def keep_figures(folder: Path | None) -> None:
+    """Make each figure that prints its digest also leave its data as a file named after it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or None
+        An existing folder; None keeps no more.
+    """
+    global _folder
+    _folder = folder
 
 
 def _seed_seaborn(seed):
@@ -94,3 +123,43 @@ def _drop_versions_from_inline_images():
 
     inline = InlineBackend.instance(parent=shell)
     inline.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Software": None}}
+
+
+def _drop_versions_and_dates_from_files():
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    save = unwrap(Figure.savefig)
+    # None takes out what matplotlib would write by itself.
+    silent = {
+        "png": {"Software": None},
+        "svg": {"Creator": None, "Date": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    }
+
+    @wraps(save)
+    def savefig(self, fname, **kwargs):
+        ending = Path(fname).suffix[1:] if isinstance(fname, str | Path) else ""
+        kind = kwargs.get("format") or ending or mpl.rcParams["savefig.format"]
+        metadata = silent.get(kind.lower(), {}) | (kwargs.pop("metadata", None) or {})
+        return save(self, fname, **kwargs, **({"metadata": metadata} if metadata else {}))
+
+    Figure.savefig = savefig
+
+
+def _print_what_figures_show():
+    from matplotlib.figure import Figure
+
+    # A method, since a formatter registered with IPython is lost when inline is configured.
+    Figure._repr_pretty_ = lambda figure, printer, cycle: printer.text(_shown(figure))
+
+
+def _shown(figure):
+    from toolkit.drawn import figure_data, uncovered_artists
+    from toolkit.references import as_reference, describe, digest
+
+    table, missing = figure_data(figure), uncovered_artists(figure)
+    if _folder is not None:
+        file = Path(_folder, f"{digest(table)}.json")
+        file.write_text(as_reference(table, missing), encoding="utf-8")
+    return describe(table, missing)

@@ -4,7 +4,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+    StrMethodFormatter,
+)
 
 from toolkit.tables import require_columns, unit_of
 
@@ -52,7 +58,7 @@ def plot_counts(tails: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set(xscale="log", yscale="log", xlabel="k, viewings of one title by one viewer")
     ax.set_ylabel("Share with k viewings or more")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda k, _: f"{k:g}"))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
     if len(tails):
         ax.legend()
