@@ -3,6 +3,7 @@
 import ast
 import functools
 import re
+from base64 import b64decode
 from datetime import date
 from pathlib import Path
 
@@ -11,13 +12,17 @@ import pytest
 from nbval.plugin import find_comment_markers, find_metadata_tags
 
 import toolkit
+from toolkit.references import digest, digest_in, read_reference
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
+FIGURES = FOLDER / "figures"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 MAX_BYTES = 700_000
 MAX_LINES = 15
 N_OPENING_CELLS = 3
+# The second is what JupyterLab writes.
+KERNELS = [("python3", "Python 3"), ("python3", "Python 3 (ipykernel)")]
 
 # At the start of a word, so that HTML's closing tags, URLs and zone names are left alone.
 ABSOLUTE = re.compile(
@@ -108,7 +113,7 @@ def a_path_is_absolute(notebook):
 
 def the_kernel_is_a_personal_one(notebook):
     kernel = notebook.metadata.get("kernelspec", {})
-    if (kernel.get("name"), kernel.get("display_name")) != ("python3", "Python 3"):
+    if (kernel.get("name"), kernel.get("display_name")) not in KERNELS:
         yield f"kernelspec is {kernel}"
 
 
@@ -226,6 +231,32 @@ def test_notebooks_are_numbered_without_a_number_twice():
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 def test_no_notebook_is_one_in_which(guard, path):
     assert list(guard(nbformat.read(path, as_version=4))) == []
+
+
+def stored_figures(notebook):
+    """Picture and digest of each figure that is stored."""
+    for output in outputs(notebook):
+        data = output.get("data", {})
+        if "image/png" in data:
+            yield b64decode(data["image/png"]), digest_in(data["text/plain"])
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_figures_of_a_notebook_are_the_committed_ones(path):
+    for number, stored in enumerate(stored_figures(nbformat.read(path, as_version=4)), start=1):
+        picture = FIGURES / f"{path.stem}-{number}.png"
+        text = picture.with_suffix(".json").read_text(encoding="utf-8")
+        table, uncovered = read_reference(text)
+        assert stored == (picture.read_bytes(), digest_in(text))
+        assert digest(table) == digest_in(text)
+        assert uncovered == []
+
+
+def test_no_figure_is_committed_that_no_notebook_has():
+    stored = {path.stem: len(list(stored_figures(nbformat.read(path, 4)))) for path in PATHS}
+    expected = {f"{name}-{n}" for name, number in stored.items() for n in range(1, number + 1)}
+    assert {path.stem for path in FIGURES.iterdir()} == expected
+    assert len(list(FIGURES.iterdir())) == 2 * len(expected)
 
 
 def good_notebook():
