@@ -6,21 +6,27 @@ BIN := $(ENV)/bin
 # An empty path makes zoneinfo read the pinned tzdata package and never the machine's own rules.
 export PYTHONTZPATH :=
 
-.PHONY: figures test lab lock data bench clean
+.PHONY: figures test site lab lab-test lock data bench clean
 
 figures: $(ENV)/ready
 	$(BIN)/python -m toolkit.reproduce
 
-test: $(ENV)/ready
+test: $(ENV)/ready build/matplotlib-3.10/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -rs tests
 	$(BIN)/python -m pytest --doctest-modules toolkit
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
 		--nbval-cell-timeout 120 notebooks
 
+site: $(ENV)/ready
+	$(BIN)/python -m docs.build build/site
+
 lab: $(ENV)/ready
 	$(BIN)/jupyter lab notebooks
+
+lab-test: $(ENV)/ready
+	CHROMIUM_REQUIRED=yes $(BIN)/python -m pytest tests/test_lab.py
 
 data: $(ENV)/ready
 	$(BIN)/python -m toolkit.simulate data
@@ -40,6 +46,9 @@ lock:
 	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 		--generate-hashes --all-extras --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" --output-file requirements.txt pyproject.toml
+	echo 'matplotlib==3.10.*' | build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--no-deps --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" --output-file tests/other_matplotlib.txt -
 
 clean:
 	rm -rf $(ENV) build
@@ -49,6 +58,13 @@ $(ENV)/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(ENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# For the test that the figures show the same numbers under another matplotlib.
+build/matplotlib-3.10/ready: $(ENV)/ready tests/other_matplotlib.txt
+	rm -rf build/matplotlib-3.10
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--target build/matplotlib-3.10 -r tests/other_matplotlib.txt
 	touch $@
 
 build/bench/ready: requirements.txt benchmarks/requirements.txt
