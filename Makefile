@@ -14,7 +14,7 @@ figures: $(ENV)/ready
 test: $(ENV)/ready build/matplotlib-3.10/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -rs tests
+	$(BIN)/python -m pytest -rs -n auto --dist loadfile tests
 	$(BIN)/python -m pytest --doctest-modules toolkit
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
 		--nbval-cell-timeout 120 notebooks

@@ -2,6 +2,8 @@ import io
 import json
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import matplotlib.image
 import nbformat
@@ -9,9 +11,9 @@ import numpy as np
 import pytest
 
 from toolkit.drawn import as_table
-from toolkit.references import as_reference
+from toolkit.references import Drawn, as_reference
 from toolkit.report import Finding, Shown, write_report
-from toolkit.runs import Drawn, Run
+from toolkit.runs import Run
 from toolkit.verdicts import judge
 
 
@@ -23,13 +25,13 @@ def drawn(values=(1.5, 2.5), *, shade=1.0, uncovered=()):
 
 
 def shown(old, new, name="06_streaks-1"):
-    pair = [one and (one.png, one.data) for one in (old, new)]
-    return Shown(name, judge(*pair), old, new)
+    return Shown(name, judge(old, new), old, new)
 
 
 def finding(*figures, cells=None, failure=None, versions=None):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1") for _ in range(3)])
-    run = Run("06_streaks", notebook, 5.25, failure, [], versions or {})
+    cells_run = [nbformat.v4.new_code_cell("1", execution_count=n) for n in (1, 2, None)]
+    notebook = nbformat.v4.new_notebook(cells=cells_run if failure else cells_run[:2])
+    run = Run(Path("06_streaks.ipynb"), notebook, notebook, 5.25, failure, [], versions or {})
     return Finding(run, list(figures), cells or {})
 
 
@@ -48,7 +50,7 @@ class TestVerdict:
         assert verdict == made["verdict"]
         assert verdict == (
             "Reproduced: 3 figures show the same 6 numbers and words, all of them to the last pixel,"
-            " and 6 cells print the same."
+            " and 4 cells print the same."
         )
         assert verdict in page
         assert page.count('class="bad"') == 0
@@ -59,9 +61,14 @@ class TestVerdict:
         assert ", none of them to the last pixel," in written(tmp_path, finding(other))[0]
 
     def test_what_is_not_covered_is_not_counted_as_the_same(self, tmp_path):
-        some = shown(drawn(), drawn(uncovered=["Quiver"]))
-        verdict, page, _ = written(tmp_path, finding(some))
-        assert verdict.startswith("Reproduced: 0 figures ")
+        some, same = shown(drawn(), drawn(uncovered=["Quiver"])), shown(drawn(), drawn())
+        verdict, page, _ = written(tmp_path, finding(some, same))
+        assert verdict.startswith(
+            "Reproduced, as far as it can be compared: 1 figures show the same 2 numbers and words,"
+            " all of them to the last pixel,"
+        )
+        assert '<p class="verdict"><span class="open">' in page
+        assert '<td><span class="open">not covered</span></td>' in page
         assert verdict.endswith(" Figures in which not all can be compared: 1.")
         assert '<span class="open">not covered: Quiver' in page
 
@@ -88,7 +95,7 @@ class TestVerdict:
         assert bad.n_bad == 3
         verdict, _, _ = written(tmp_path, bad, finding(), bad)
         assert verdict == (
-            "Not reproduced, of 2 figures and 9 cells. Failed notebooks: 2; missing figures: 2;"
+            "Not reproduced, of 2 figures and 6 cells. Failed notebooks: 2; missing figures: 2;"
             " cells that print something else: 2."
         )
 
@@ -127,6 +134,18 @@ class TestPage:
         assert "<td>3.25</td><td>3.5</td>" in page
         assert "<p>and 3 more</p>" in page
 
+    def test_so_are_the_first_dozen_lines(self, tmp_path):
+        lines = [(f"old {n}", f"new {n}") for n in range(14)]
+        _, page, made = written(tmp_path, finding(cells={2: lines}))
+        assert "<pre>old 11</pre>" in page
+        assert "<pre>old 12</pre>" not in page
+        assert "<p>and 2 more</p>" in page
+        assert len(made["notebooks"][0]["cells"][0]["moved"]) == 14
+
+    def test_cells_that_did_not_run_are_not_said_to_print_the_same(self, tmp_path):
+        failed = finding(failure="cell 3 failed: E", cells={2: [("53", "54")]})
+        assert "<p>Cells that print the same: 1.</p>" in written(tmp_path, failed)[1]
+
     def test_a_dozen_is_listed_whole(self, tmp_path):
         old, new = (drawn(np.arange(12) + shift) for shift in (0.25, 0.5))
         assert " more</p>" not in written(tmp_path, finding(shown(old, new)))[1]
@@ -151,7 +170,7 @@ class TestPage:
         _, page, _ = written(tmp_path, finding())
         assert '<a href="#06_streaks">' in page
         assert '<h2 id="06_streaks">' in page
-        assert "<td>5.2</td><td>3</td><td>0</td>" in page
+        assert "<td>5.2</td><td>2</td><td>0</td>" in page
 
 
 class TestEnvironment:
@@ -174,6 +193,21 @@ class TestEnvironment:
             in page
         )
         assert "<td>matplotlib</td><td>3.10.9</td><td>3.11.2</td>" in page
+
+    def test_what_is_not_known_is_not_said(self, tmp_path):
+        assert "is not known.</p>" in written(tmp_path, finding(versions={"numpy": "2.4.6"}))[1]
+        self.lock(tmp_path, "numpy==2.4.6\n")
+        assert "is not known.</p>" in written(tmp_path, finding())[1]
+        known = finding(), finding(versions={"numpy": "2.4.6"})
+        assert "Run with the packages of the lock." in written(tmp_path, *known)[1]
+
+    def test_folders_of_whoever_ran_it_are_not_told(self, tmp_path):
+        home, own = Path.home() / "log.csv", Path.cwd() / "data"
+        cells = {1: [("", f"{sys.prefix}/lib/x.py:1: Warning")]}
+        _, page, made = written(tmp_path, finding(failure=f"no {home} in {own}", cells=cells))
+        for text in (page, json.dumps(made)):
+            assert not re.search("|".join(map(re.escape, [str(home), str(own), sys.prefix])), text)
+        assert made["notebooks"][0]["failure"] == "no ~/log.csv in ./data"
 
     def test_a_folder_that_is_no_checkout_has_no_commit(self, tmp_path):
         assert written(tmp_path, finding())[2]["commit"] == "unknown"

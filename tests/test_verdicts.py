@@ -4,9 +4,10 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from toolkit.drawn import as_table
-from toolkit.references import as_reference
+from toolkit.references import Drawn, as_reference
 from toolkit.verdicts import difference, judge, moved_lines, moved_values, rms
 
 
@@ -127,10 +128,27 @@ class TestPictures:
         pixels[2, 3, 1] = 254 / 255
         assert 0 < rms(blank(), png(pixels)) < 1
 
-    def test_pictures_of_different_sizes_are_laid_on_white_from_the_upper_left(self):
-        assert rms(blank(4, 6), blank(5, 7)) == 0
-        assert rms(blank(4, 6), blank(5, 7, dark=[(4, 6)])) > 0
-        assert rms(blank(4, 7, dark=[(0, 0)]), blank(5, 6, dark=[(0, 0)])) == 0
+    @pytest.mark.parametrize("shade", [0, 0.5, 1])
+    def test_what_one_picture_has_more_is_another_pixel_whatever_its_colour(self, shade):
+        grown = np.ones((5, 6, 3))
+        grown[4] = shade
+        assert rms(blank(4, 6), png(grown)) > 0
+        assert rms(png(grown), blank(4, 6)) > 0
+
+    def test_opacity_is_seen_on_white(self):
+        clear, half, full = (
+            png(np.dstack([np.zeros((4, 6, 3)), np.full((4, 6), a)])) for a in (0, 0.5, 1)
+        )
+        assert rms(clear, blank()) == 0
+        assert rms(full, png(np.zeros((4, 6, 3)))) == 0
+        assert rms(clear, half) == pytest.approx(127, abs=1)
+
+    def test_a_grey_picture_has_one_channel(self):
+        files = [io.BytesIO(), io.BytesIO()]
+        for file, shade in zip(files, (0, 255), strict=True):
+            Image.new("L", (6, 4), shade).save(file, format="png")
+        assert rms(files[1].getvalue(), blank()) == 0
+        assert rms(files[0].getvalue(), blank()) == 255
 
     def test_the_difference_shows_in_red_what_changed_and_pales_the_rest(self):
         new = blank(dark=[(1, 1), (2, 2)])
@@ -143,7 +161,7 @@ class TestPictures:
 
 class TestJudge:
     def figure(self, values=(1.5, 2.5), *, dark=(), uncovered=()):
-        return blank(dark=dark), as_reference(table(values), list(uncovered))
+        return Drawn(blank(dark=dark), as_reference(table(values), list(uncovered)))
 
     def test_the_same_pixels_and_values_are_identical(self):
         verdict = judge(self.figure(), self.figure())
@@ -151,7 +169,7 @@ class TestJudge:
 
     def test_other_pixels_with_the_same_values_are_drawn_differently(self):
         verdict = judge(self.figure(), self.figure(dark=[(0, 0)]))
-        assert str(verdict) == "same numbers, drawn differently (RMS 52.05)"
+        assert str(verdict) == "same numbers, drawn differently (RMS 52.1)"
         assert not verdict.is_bad
 
     def test_a_value_that_moved_differs_even_if_no_pixel_does(self):
@@ -174,18 +192,25 @@ class TestJudge:
         )
         assert judge(one, other).word == "DIFFERS"
 
-    @pytest.mark.parametrize("side", [0, 1])
-    def test_a_figure_without_data_is_not_covered(self, side):
-        pair = [self.figure(), self.figure()]
-        pair[side] = (pair[side][0], None)
-        verdict = judge(*pair)
+    def test_a_figure_that_never_had_data_is_not_covered(self):
+        verdict = judge(Drawn(blank()), Drawn(blank()))
         assert str(verdict) == (
             "not covered: what is drawn without setup() (the pictures are the same)"
         )
+        assert not verdict.is_bad
+
+    def test_data_that_are_gone_differ(self):
+        verdict = judge(self.figure(), Drawn(blank()))
+        assert str(verdict) == "DIFFERS: its data are gone (the pictures are the same)"
+        assert verdict.is_bad
+
+    def test_a_reference_without_data_is_none(self):
+        assert judge(Drawn(blank()), self.figure()).word == "without a reference"
 
     def test_what_is_not_there_is_missing_and_what_was_not_is_new(self):
         assert str(judge(self.figure(), None)) == "missing"
         assert str(judge(None, self.figure())) == "without a reference"
+        assert str(judge(None, None)) == "missing"
         assert judge(self.figure(), None).is_bad
         assert judge(None, self.figure()).is_bad
 
@@ -206,6 +231,10 @@ class TestMovedLines:
         assert len(moved_lines("p 0.1234567", "p 0.1234569")) == 1
         assert moved_lines("1.2345678e-09", "1.2345679e-09") == []
         assert len(moved_lines("-0.5", "0.5")) == 1
+        assert moved_lines("x   9.9999999", "x  10.0000000") == []
+
+    def test_counts_that_pandas_prints_as_floats_may_not(self):
+        assert len(moved_lines("plays 1500000.0", "plays 1500001.0")) == 1
 
     def test_counts_dates_and_words_may_not(self):
         for old, new in [
@@ -223,3 +252,8 @@ class TestMovedLines:
     def test_addresses_of_objects_are_no_results(self):
         assert moved_lines("<A at 0x7f01>", "<A at 0x7f02>") == []
         assert len(moved_lines("hash 0x7f01", "hash 0x7f02")) == 1
+
+    def test_nor_are_files_of_a_kernel_and_ids_of_styled_tables(self):
+        assert moved_lines("/tmp/ipykernel_12/34.py:1: W", "/tmp/ipykernel_98/76.py:1: W") == []
+        assert moved_lines('<td id="T_0a1b2_row0">1', '<td id="T_9a8b7_row0">1') == []
+        assert len(moved_lines("T_0a1b2_row0 53", "T_0a1b2_row0 54")) == 1

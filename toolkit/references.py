@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from toolkit.drawn import as_table
 
 __all__ = [
+    "Drawn",
     "as_reference",
     "describe",
     "digest",
@@ -23,6 +25,14 @@ __all__ = [
 
 # Two machines differ by less than this share of the largest value of a field; then it is zero.
 _NOISE = 1e-11
+
+
+@dataclass
+class Drawn:
+    """A figure: its picture (PNG), and its data as `as_reference` writes them, if it has any."""
+
+    png: bytes
+    data: str | None = None
 
 
 def fields_of(table: pd.DataFrame) -> list[tuple]:

@@ -4,6 +4,7 @@ import json
 import platform
 import re
 import subprocess
+import sys
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit.runs import Drawn, Run, code_cells
+from toolkit.references import Drawn
+from toolkit.runs import Run, code_cells, ran
 from toolkit.verdicts import DIFFERS, IDENTICAL, MISSING, NEW, NOT_COVERED, Verdict, difference
 
 __all__ = ["Finding", "Shown", "write_report"]
@@ -24,10 +26,9 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; marg
 h1 { margin-bottom: 0; } h2 { margin-top: 3rem; border-bottom: 1px solid #ccc; }
 h3 { margin: 2rem 0 .5rem; font-size: 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
-th, td { text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #e5e5e5;
+th, td { text-align: left; padding: .2rem 1.5rem .2rem 0; border-bottom: 1px solid #e5e5e5;
   vertical-align: top; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-.number { text-align: right; }
 .same, .drawn, .bad, .open { padding: .1rem .5rem; border-radius: .3rem; white-space: nowrap; }
 .same { background: #dcefdc; } .drawn { background: #e3ecf7; }
 .open { background: #f7ecc8; } .bad { background: #f6d4d2; font-weight: bold; }
@@ -90,7 +91,7 @@ def write_report(findings: list[Finding], folder: Path, root: Path) -> tuple[str
         "environment": _environment(findings, Path(root, "requirements.txt")),
         "notebooks": [_as_dict(finding) for finding in findings],
     }
-    text = json.dumps(made, indent=1, ensure_ascii=False, default=str)
+    text = json.dumps(made, indent=1, ensure_ascii=False)
     Path(folder, "report.json").write_text(text + "\n", encoding="utf-8")
     page = Path(folder, "report.html")
     page.write_text(_page(made, findings), encoding="utf-8")
@@ -100,7 +101,9 @@ def write_report(findings: list[Finding], folder: Path, root: Path) -> tuple[str
 def _sentence(findings):
     figures = [figure for finding in findings for figure in finding.figures]
     words = [figure.verdict.word for figure in figures]
-    n_cells = sum(len(code_cells(finding.run.notebook)) for finding in findings)
+    n_cells = sum(len(ran(finding.run)) for finding in findings)
+    n_open = words.count(NOT_COVERED)
+    beyond = f" Figures in which not all can be compared: {n_open}." if n_open else ""
     against = {
         "failed notebooks": sum(finding.run.failure is not None for finding in findings),
         "figures that differ": words.count(DIFFERS),
@@ -108,25 +111,25 @@ def _sentence(findings):
         "figures without a reference": words.count(NEW),
         "cells that print something else": sum(len(finding.cells) for finding in findings),
     }
-    n_same, n_open = words.count(IDENTICAL), words.count(NOT_COVERED)
     if any(against.values()):
-        found = "; ".join(f"{what}: {n}" for what, n in against.items() if n)
-        return (
-            f"Not reproduced, of {len(figures)} figures and {n_cells} cells. {found.capitalize()}."
-        )
-    n_values = sum(figure.verdict.n_values for figure in figures)
-    exact = "all" if n_same == len(figures) else n_same or "none"
+        found = "; ".join(f"{what}: {n}" for what, n in against.items() if n).capitalize()
+        return f"Not reproduced, of {len(figures)} figures and {n_cells} cells. {found}.{beyond}"
+    compared = [figure.verdict for figure in figures if figure.verdict.word != NOT_COVERED]
+    n_values = sum(verdict.n_values for verdict in compared)
+    n_same = words.count(IDENTICAL)
+    exact = "all" if n_same == len(compared) else n_same or "none"
     return (
-        f"Reproduced: {len(figures) - n_open} figures show the same {n_values:,} numbers and words,"
-        f" {exact} of them to the last pixel, and {n_cells} cells print the same."
-    ) + f" Figures in which not all can be compared: {n_open}." * bool(n_open)
+        f"Reproduced{', as far as it can be compared' if n_open else ''}: {len(compared)} figures"
+        f" show the same {n_values:,} numbers and words, {exact} of them to the last pixel, and"
+        f" {n_cells} cells print the same.{beyond}"
+    )
 
 
 def _environment(findings, lock):
     """Return the system, and of each package the version of the kernels and of the lock."""
     text = lock.read_text(encoding="utf-8") if lock.exists() else ""
     pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, flags=re.MULTILINE))
-    versions = next((finding.run.versions for finding in findings), {})
+    versions = next((finding.run.versions for finding in findings if finding.run.versions), {})
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "versions": versions,
@@ -146,16 +149,16 @@ def _commit(root):
 def _apart(environment):
     """Say in a sentence which packages are not those of the lock."""
     versions, locked = environment["versions"], environment["locked"]
+    if not locked:
+        return "Which packages were used, or which the lock asks for, is not known."
     apart = [
         f"{name} {here} for {locked[name]}"
         for name, here in versions.items()
         if here != locked.get(name, here)
     ]
-    return (
-        f"Run with other packages than those of the lock: {', '.join(apart)}."
-        if apart
-        else ("Run with the packages of the lock.")
-    )
+    if apart:
+        return f"Run with other packages than those of the lock: {', '.join(apart)}."
+    return "Run with the packages of the lock."
 
 
 def _as_dict(finding):
@@ -164,7 +167,7 @@ def _as_dict(finding):
         "seconds": round(finding.run.seconds, 1),
         "n_cells": len(code_cells(finding.run.notebook)),
         "versions": finding.run.versions,
-        "failure": finding.run.failure,
+        "failure": _public(finding.run.failure),
         "figures": [
             {
                 "name": figure.name,
@@ -178,10 +181,17 @@ def _as_dict(finding):
             for figure in finding.figures
         ],
         "cells": [
-            {"cell": number, "moved": [{"old": old, "new": new} for old, new in lines]}
-            for number, lines in finding.cells.items()
+            {"cell": n, "moved": [{"old": _public(old), "new": _public(new)} for old, new in lines]}
+            for n, lines in finding.cells.items()
         ],
     }
+
+
+def _public(text):
+    """Return a text without the folders of whoever ran the series."""
+    for folder, name in ((sys.prefix, "(environment)"), (Path.cwd(), "."), (Path.home(), "~")):
+        text = text and text.replace(str(folder), name)
+    return text
 
 
 def _first(moved: pd.DataFrame) -> pd.DataFrame:
@@ -195,7 +205,9 @@ def _text(value):
 
 
 def _page(made, findings):
-    bad, environment = any(finding.n_bad for finding in findings), made["environment"]
+    environment = made["environment"]
+    kind = "bad" if any(finding.n_bad for finding in findings) else "same"
+    kind = "open" if kind == "same" and "can be compared" in made["verdict"] else kind
     versions = [
         (name, number, environment["locked"].get(name, ""))
         for name, number in environment["versions"].items()
@@ -206,7 +218,7 @@ def _page(made, findings):
             f"{finding.run.seconds:.1f}",
             len(code_cells(finding.run.notebook)),
             len(finding.figures),
-            _badge(finding.n_bad),
+            _badge(finding),
         )
         for finding in findings
     ]
@@ -218,7 +230,7 @@ def _page(made, findings):
         f"<style>{_STYLE}</style></head><body>",
         "<h1>Reproduction of the series</h1>",
         f"<p>{made['made']}, commit {escape(made['commit'])}</p>",
-        f'<p class="verdict"><span class="{"bad" if bad else "same"}">',
+        f'<p class="verdict"><span class="{kind}">',
         f"{escape(made['verdict'])}</span></p>",
         f"<p>{escape(_apart(environment))}</p>",
         _RULES,
@@ -233,22 +245,24 @@ def _page(made, findings):
 
 _RULES = """<p>Each notebook was run anew in a fresh kernel. Of each figure every number and word
 that its artists draw was compared with the committed reference: whole numbers and words must be
-equal, other numbers may differ by a millionth of themselves. Pictures were compared pixel by
-pixel; RMS is the root mean square of their difference in grey levels, 0 to 255. What cells print
-was compared line by line. Only numbers and words that moved, missing figures and failed cells
-speak against reproduction.</p>"""
+equal; other numbers may differ by a millionth of themselves, or by 1e-11 of the largest of their
+field. Pictures were compared pixel by pixel; RMS is the root mean square of their difference in
+grey levels, 0 to 255. What cells print was compared line by line, decimals by the same rule. Only
+numbers, words and lines that moved, figures that are missing or have no reference, and failed
+cells speak against reproduction.</p>"""
 
 
 def _section(finding):
-    parts = [f'<h2 id="{finding.run.name}">{finding.run.name}</h2>']
+    parts = [f'<h2 id="{escape(finding.run.name)}">{escape(finding.run.name)}</h2>']
     if finding.run.failure:
-        parts.append(f'<p><span class="bad">{escape(finding.run.failure)}</span></p>')
-    n_same = len(code_cells(finding.run.notebook)) - len(finding.cells)
-    parts.append(f"<p>{n_same} cells print the same.</p>")
+        parts.append(f'<p><span class="bad">{escape(_public(finding.run.failure))}</span></p>')
+    parts.append(f"<p>Cells that print the same: {len(ran(finding.run)) - len(finding.cells)}.</p>")
     for number, lines in finding.cells.items():
         parts.append(f'<h3>Cell {number} <span class="bad">prints something else</span></h3>')
-        shown = [[f"<pre>{escape(text)}</pre>" for text in pair] for pair in lines[:_N_SHOWN]]
-        parts.append(_table(["stored", "now"], shown, raw=True))
+        shown = [
+            [f"<pre>{escape(_public(text))}</pre>" for text in pair] for pair in lines[:_N_SHOWN]
+        ]
+        parts += [_table(["stored", "now"], shown, raw=True), _rest(lines)]
     return "\n".join(parts + [_figure(figure) for figure in finding.figures])
 
 
@@ -256,19 +270,22 @@ def _figure(figure):
     verdict = figure.verdict
     kinds = {True: "bad", NOT_COVERED: "open", IDENTICAL: "same"}
     kind = kinds.get(verdict.is_bad or verdict.word, "drawn")
-    parts = [f'<h3>{figure.name} <span class="{kind}">{escape(str(verdict))}</span></h3>']
+    parts = [f'<h3>{escape(figure.name)} <span class="{kind}">{escape(str(verdict))}</span></h3>']
     if len(verdict.moved):
         first = _first(verdict.moved)
-        parts.append(_table(first.columns, first.to_numpy().tolist()))
-    if len(verdict.moved) > _N_SHOWN:
-        parts.append(f"<p>and {len(verdict.moved) - _N_SHOWN} more</p>")
+        parts += [_table(first.columns, first.to_numpy().tolist()), _rest(verdict.moved)]
     if verdict.rms:
         red = difference(figure.old.png, figure.new.png)
         pictures = {"reference": figure.old.png, "now": figure.new.png, "changed pixels": red}
     else:
-        pictures = {"": (figure.new or figure.old).png}
+        one = figure.new or figure.old
+        pictures = {"": one.png} if one else {}
     shown = [_picture(png, title, figure.name) for title, png in pictures.items()]
     return "\n".join([*parts, '<div class="pictures">', *shown, "</div>"])
+
+
+def _rest(moved):
+    return f"<p>and {len(moved) - _N_SHOWN} more</p>" if len(moved) > _N_SHOWN else ""
 
 
 def _picture(png, title, name):
@@ -278,13 +295,15 @@ def _picture(png, title, name):
 
 
 def _link(name):
-    return f'<a href="#{name}">{name}</a>'
+    return f'<a href="#{escape(name)}">{escape(name)}</a>'
 
 
-def _badge(n_bad):
-    return (
-        f'<span class="bad">{n_bad} against</span>' if n_bad else '<span class="same">same</span>'
-    )
+def _badge(finding):
+    if finding.n_bad:
+        return f'<span class="bad">{finding.n_bad} against</span>'
+    if NOT_COVERED in [figure.verdict.word for figure in finding.figures]:
+        return '<span class="open">not covered</span>'
+    return '<span class="same">same</span>'
 
 
 def _table(names, rows, *, raw=False):

@@ -2,15 +2,18 @@
 
 import argparse
 import os
+import re
+import shutil
 import sys
 from pathlib import Path
 
 import nbformat
 from tqdm import tqdm
 
+from toolkit.references import Drawn, digest_in, read_reference
 from toolkit.report import Finding, Shown, write_report
-from toolkit.runs import Drawn, Run, code_cells, printed, run_series
-from toolkit.verdicts import IDENTICAL, MISSING, judge, moved_lines
+from toolkit.runs import Run, code_cells, printed, ran, run_series, stored_figures
+from toolkit.verdicts import IDENTICAL, judge, moved_lines, rms
 
 __all__ = ["reproduce"]
 
@@ -27,46 +30,80 @@ def reproduce(root: Path, *, update: bool = False, data: Path | None = None) -> 
     root : pathlib.Path
         Folder that holds ``notebooks/``, and ``build/`` when this is done.
     update : bool, default False
-        Make what was found the reference: figures that changed, and notebooks in which
-        anything changed.  A notebook that failed stays as it is.
+        Make what was found the reference: outputs of the notebooks and figures that changed.
+        A notebook that failed stays as it is.
     data : pathlib.Path, optional
-        Description of another log, as `load_dataset` reads it.  Results then go to ``build/``
-        and a folder of its name, and nothing is compared.
+        Description of another log, as `load_dataset` reads it.  Results then go to a folder of
+        its name in ``build/data``, and nothing is compared.
 
     Returns
     -------
     int
-        How many notebooks failed, figures moved or are missing, and cells print something
-        else.  With `update` or `data`, how many notebooks failed.
+        How many notebooks failed, figures moved, are missing or have no reference, and cells
+        print something else.  With `update` or `data`, how many notebooks failed.
 
     Raises
     ------
     FileNotFoundError
         If there are no numbered notebooks, or no file at `data`.
+    ValueError
+        If `update` and `data` go together, or a reference can't be read.
     """
+    paths, references = _checked(root, update, data)
+    if data:
+        print("Your own data: claims about the sample are skipped, and nothing is compared.")
+        runs = _run(paths, data)
+        _keep(runs, Path(root, "build", "data", data.stem))
+        return sum(run.failure is not None for run in runs)
+
+    target = Path(root, "build", "figures")
+    runs = _run(paths, None)
+    _keep(runs, target)
+    findings = [_compare(run, references) for run in runs] + _without_notebook(references, paths)
+    if update:
+        for finding in findings:
+            _update(finding, paths[0].parent / "figures")
+        return sum(run.failure is not None for run in runs)
+    _tell(findings)
+    verdict, page = write_report(findings, target, root)
+    print(f"{verdict}\nReport: {page}")
+    return sum(finding.n_bad for finding in findings)
+
+
+def _checked(root, update, data):
+    """Return the notebooks and the references, or say what is wrong before anything runs."""
     paths = sorted(Path(root, "notebooks").glob("[0-9]*.ipynb"))
     if not paths:
         raise FileNotFoundError(f"`root` must hold numbered notebooks in notebooks/, got {root}.")
     if data is not None and not data.is_file():
         raise FileNotFoundError(f"`data` must lead to a description of a log, got {data}.")
-    target = Path(root, "build", data.stem if data else "figures")
-    if data:
-        print("Your own data: claims about the sample are skipped, and nothing is compared.")
+    if data is not None and update:
+        raise ValueError(f"`update` must go without other data, got {data}.")
+    return paths, _references(paths[0].parent / "figures")
 
-    runs = _run(paths, data)
-    _keep(runs, target)
-    n_failed = sum(run.failure is not None for run in runs)
-    if data:
-        return n_failed
-    findings = [_compare(run, path) for run, path in zip(runs, paths, strict=True)]
-    if update:
-        for finding, path in zip(findings, paths, strict=True):
-            _update(finding, path)
-        return n_failed
-    _tell(findings)
-    verdict, page = write_report(findings, target, root)
-    print(f"{verdict}\nReport: {page}")
-    return sum(finding.n_bad for finding in findings)
+
+def _references(folder: Path) -> dict[tuple[str, int], Drawn | None]:
+    """Read the committed figures, by notebook and number; None where there is no picture."""
+    found = {}
+    for file in sorted(folder.glob("*")) if folder.is_dir() else []:
+        if match := re.fullmatch(r"(.+)-(\d+)\.(png|json)", file.name):
+            found[match[1], int(match[2])] = _read(folder, f"{match[1]}-{match[2]}")
+    return found
+
+
+def _read(folder: Path, name: str) -> Drawn | None:
+    picture, data = folder / f"{name}.png", folder / f"{name}.json"
+    if not picture.exists():
+        return None
+    drawn = Drawn(picture.read_bytes(), data.read_text("utf-8") if data.exists() else None)
+    try:
+        rms(drawn.png, drawn.png + b"\0")
+        read_reference(drawn.data or '{"uncovered": []}')
+    except (ValueError, KeyError, SyntaxError, OSError) as error:
+        raise ValueError(
+            f"`{picture}` and its data must be as --update writes them, found: {error}"
+        ) from error
+    return drawn
 
 
 def _run(paths, data):
@@ -83,77 +120,79 @@ def _run(paths, data):
 
 
 def _keep(runs: list[Run], target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
     for run in runs:
         nbformat.write(run.notebook, target / f"{run.name}.ipynb")
-        for stale in [*target.glob(f"{run.name}-*.png"), *target.glob(f"{run.name}-*.json")]:
-            stale.unlink()
         for number, drawn in enumerate(run.figures, start=1):
-            _write(drawn, target / f"{run.name}-{number}")
+            _write(drawn, target, f"{run.name}-{number}")
 
 
-def _write(drawn: Drawn, stem: Path) -> None:
-    stem.with_suffix(".png").write_bytes(drawn.png)
+def _write(drawn: Drawn, folder: Path, name: str) -> None:
+    folder.mkdir(exist_ok=True)
+    Path(folder, f"{name}.png").write_bytes(drawn.png)
+    data = Path(folder, f"{name}.json")
     if drawn.data:
-        stem.with_suffix(".json").write_text(drawn.data, encoding="utf-8")
+        data.write_text(drawn.data, encoding="utf-8")
+    else:
+        data.unlink(missing_ok=True)
 
 
-def _compare(run: Run, path: Path) -> Finding:
-    stored = path.parent / "figures"
-    numbers = {int(file.stem.rpartition("-")[2]) for file in stored.glob(f"{run.name}-*.png")}
+def _compare(run: Run, references: dict) -> Finding:
+    drawn = dict(enumerate(run.figures, start=1))
+    numbers = {number for name, number in references if name == run.name}
     figures = []
-    for number in sorted(numbers.union(range(1, len(run.figures) + 1))):
-        name = f"{run.name}-{number}"
-        old = _read(stored / name)
-        new = run.figures[number - 1] if number <= len(run.figures) else None
-        pair = [drawn and (drawn.png, drawn.data) for drawn in (old, new)]
-        figures.append(Shown(name, judge(*pair), old, new))
-    return Finding(run, figures, _moved_cells(run, path))
+    for number in sorted(numbers.union(drawn)):
+        old, new = references.get((run.name, number)), drawn.get(number)
+        figures.append(Shown(f"{run.name}-{number}", judge(old, new), old, new))
+    before = code_cells(run.stored)
+    # What failed, and what was not run after it, is told once.
+    pairs = {n: (printed(before[n - 1]), printed(cell)) for n, cell in ran(run).items()}
+    cells = {number: moved_lines(*pair) for number, pair in pairs.items()}
+    for number, (cell, png, mark) in enumerate(stored_figures(run.stored), start=1):
+        # The picture that a reader of the notebook sees is the one that is compared.
+        old = references.get((run.name, number))
+        if old and (old.png, old.data and digest_in(old.data)) != (png, mark):
+            lines = (f"figure {number} as stored in the notebook", "as in notebooks/figures")
+            cells.setdefault(cell, []).append(lines)
+    return Finding(run, figures, {number: lines for number, lines in cells.items() if lines})
 
 
-def _moved_cells(run: Run, path: Path) -> dict[int, list[tuple[str, str]]]:
-    before = code_cells(nbformat.read(path, as_version=4))
-    moved = {}
-    for number, (old, new) in enumerate(zip(before, code_cells(run.notebook), strict=True), 1):
-        # What failed, and what was not run after it, is told once.
-        failed = any(output.output_type == "error" for output in new.outputs)
-        if new.execution_count is not None and not failed:
-            moved[number] = moved_lines(printed(old), printed(new))
-    return {number: lines for number, lines in moved.items() if lines}
+def _without_notebook(references: dict, paths: list[Path]) -> list[Finding]:
+    known, findings = {path.stem for path in paths}, {}
+    for (name, number), old in references.items():
+        if name not in known:
+            empty = nbformat.v4.new_notebook()
+            run = Run(paths[0].parent / f"{name}.ipynb", empty, empty)
+            finding = findings.setdefault(name, Finding(run, [], {}))
+            finding.figures.append(Shown(f"{name}-{number}", judge(old, None), old, None))
+    return list(findings.values())
 
 
-def _read(stem: Path) -> Drawn | None:
-    picture, data = stem.with_suffix(".png"), stem.with_suffix(".json")
-    if picture.exists():
-        text = data.read_text(encoding="utf-8") if data.exists() else None
-        return Drawn(picture.read_bytes(), text)
-
-
-def _update(finding: Finding, path: Path) -> None:
-    if finding.run.failure:
-        print(f"{finding.run.name}: left as it is")
+def _update(finding: Finding, folder: Path) -> None:
+    run = finding.run
+    if run.failure:
+        print(f"{run.name}: left as it is")
         return
-    changed = [figure for figure in finding.figures if figure.verdict.word != IDENTICAL]
+    if _outputs(run.stored) != _outputs(run.notebook):
+        if nbformat.read(run.path, as_version=4) != run.stored:
+            print(f"{run.name}: left as it is, since it was changed while it ran")
+            return
+        for cell, new in zip(code_cells(run.stored), code_cells(run.notebook), strict=True):
+            cell.update(outputs=new.outputs, execution_count=new.execution_count)
+        nbformat.write(run.stored, run.path)
+        print(f"{run.path.name}: stored anew, {len(finding.cells)} cells print something else")
     for figure in finding.figures:
         print(f"{figure.name}: {figure.verdict}")
-    for figure in changed:
-        stem = path.parent / "figures" / figure.name
-        stem.parent.mkdir(exist_ok=True)
-        for ending in (".png", ".json"):
-            stem.with_suffix(ending).unlink(missing_ok=True)
-        if figure.verdict.word != MISSING:
-            _write(figure.new, stem)
-    if changed or finding.cells:
-        _store(finding.run, path)
-        print(f"{path.name}: stored anew, {len(finding.cells)} cells print something else")
+        if figure.new is None:
+            for ending in ("png", "json"):
+                Path(folder, f"{figure.name}.{ending}").unlink(missing_ok=True)
+        elif figure.verdict.word != IDENTICAL:
+            _write(figure.new, folder, figure.name)
 
 
-def _store(run: Run, path: Path) -> None:
-    """Write what a run printed and drew into its notebook, and leave all else there as it is."""
-    notebook = nbformat.read(path, as_version=4)
-    for cell, ran in zip(code_cells(notebook), code_cells(run.notebook), strict=True):
-        cell.update(outputs=ran.outputs, execution_count=ran.execution_count)
-    nbformat.write(notebook, path)
+def _outputs(notebook) -> list:
+    return [(cell.execution_count, cell.outputs) for cell in code_cells(notebook)]
 
 
 def _tell(findings: list[Finding]) -> None:
@@ -177,11 +216,12 @@ def _command() -> int:
     # Kernels run in notebooks/, where a path relative to the caller's folder leads nowhere.
     data = None if asked.data in (None, "", "sample") else Path(asked.data).expanduser().resolve()
     root = Path(__file__).resolve().parents[1]
+    try:
+        _checked(root, asked.update, data)
+    except (FileNotFoundError, ValueError) as error:
+        return str(error)
     return min(reproduce(root, update=asked.update, data=data), 1)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(_command())
-    except FileNotFoundError as error:
-        sys.exit(str(error))
+    sys.exit(_command())
