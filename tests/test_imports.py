@@ -26,7 +26,7 @@ LAYERS = [
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # These stand on loaders and measures, and nothing stands on them.
-ROOFS = {"privacy", "scale"}
+ROOFS = {"privacy", "scale", "store"}
 SIMULATOR_MAY_USE = {"tables", "privacy.keys"}
 # The package itself and its folders only gather names.
 GATHERERS = {"", "privacy"}

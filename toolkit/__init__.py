@@ -13,8 +13,10 @@ __version__ = "0.1.0"
 
 # What fits, draws or simulates is imported when it is first used: `import toolkit` is light.
 _ON_USE = {
+    "Store": "store",
     "assign_cohorts": "cohorts",
     "base_level": "rhythm",
+    "check_store": "store",
     "choose_xmin": "power_laws",
     "clopper_pearson": "intervals",
     "cluster_bootstrap": "intervals",
@@ -39,6 +41,7 @@ _ON_USE = {
     "lifecycle": "activity",
     "load_title_panel": "loaders.panels",
     "logrank": "intervals",
+    "open_store": "store",
     "parse_titles": "titles",
     "plot_calendar": "plots",
     "plot_counts": "rewatch_plots",
@@ -70,6 +73,7 @@ _ON_USE = {
     "streak_survival": "streak_ends",
     "uncovered_artists": "drawn",
     "wilson": "intervals",
+    "write_store": "store",
 }
 
 __all__ = [
