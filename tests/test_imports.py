@@ -15,7 +15,7 @@ LAYERS = [
     {"tables", "order", "privacy.keys", "titles"},
     {"intervals"},
     {"days"},
-    {"loaders", "viewings"},
+    {"loaders", "viewings", "store"},
     {"streaks", "streak_ends", "audience", "sittings", "surprise", "effects"}
     | {"viewer_periods", "returns", "cohorts", "cohort_tables", "activity", "projection"}
     | {"rewatch", "rewatched", "copying", "recency", "repeat_models", "rhythm", "dirichlet"}
@@ -26,7 +26,7 @@ LAYERS = [
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # These stand on loaders and measures, and nothing stands on them.
-ROOFS = {"privacy", "scale", "store"}
+ROOFS = {"privacy", "scale"}
 SIMULATOR_MAY_USE = {"tables", "privacy.keys"}
 # The package itself and its folders only gather names.
 GATHERERS = {"", "privacy"}
