@@ -206,8 +206,9 @@ def _text(value):
 
 def _page(made, findings):
     environment = made["environment"]
-    kind = "bad" if any(finding.n_bad for finding in findings) else "same"
-    kind = "open" if kind == "same" and "can be compared" in made["verdict"] else kind
+    words = [figure.verdict.word for finding in findings for figure in finding.figures]
+    kind = "open" if NOT_COVERED in words else "same"
+    kind = "bad" if any(finding.n_bad for finding in findings) else kind
     versions = [
         (name, number, environment["locked"].get(name, ""))
         for name, number in environment["versions"].items()

@@ -97,6 +97,7 @@ def _read(folder: Path, name: str) -> Drawn | None:
         return None
     drawn = Drawn(picture.read_bytes(), data.read_text("utf-8") if data.exists() else None)
     try:
+        # Bytes that are equal would not be looked at as pictures.
         rms(drawn.png, drawn.png + b"\0")
         read_reference(drawn.data or '{"uncovered": []}')
     except (ValueError, KeyError, SyntaxError, OSError) as error:

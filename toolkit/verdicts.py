@@ -106,9 +106,9 @@ def moved_values(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        `axes`, `artist`, `field`, `index`, `old`, `new`: a row for
-        each value that moved, came (`old` is missing) or went (`new` is missing), and one
-        with the field ``label`` for each name that an artist or a point of it lost.
+        `axes`, `artist`, `field`, `index`, `old`, `new`: a row for each value that moved, came
+        (`old` is missing) or went (`new` is missing), and one with the field ``label`` for each
+        artist, or point of one, that goes by another name.
     """
     both = old.merge(new, on=_PLACE, how="outer", suffixes=("_old", "_new"), sort=False)
     rows = [both[[*_PLACE, "value_old", "value_new"]][_differ(both)]]
