@@ -207,6 +207,39 @@ class TestToViewerDays:
         assert b["viewer"].tolist() == a["viewer"].astype("str").map(numbers).tolist()
         assert_frame_equal(a.iloc[:, 3:], b.iloc[:, 3:])
 
+    def test_viewers_keep_their_accounts_where_groups_are_counted(self):
+        plays = random_plays(16, n=3000).assign(account=lambda p: "home " + p["viewer"].astype(str))
+        viewer_days = tk.to_viewer_days(plays, tz="UTC", by=None)
+        homes = "home " + viewer_days["viewer"].astype(str)
+        assert viewer_days["account"].astype(str).tolist() == homes.tolist()
+
+    def test_few_days_of_viewers_far_apart_keep_their_ids(self):
+        plays = plays_at("2024-03-02 10:00Z", "2024-03-01 10:00Z", "2024-03-01 11:00Z")
+        plays = plays.assign(viewer=[2**62, -(2**62), 2**62])
+        viewer_days = tk.to_viewer_days(plays, tz="UTC", by=None)
+        assert viewer_days["viewer"].tolist() == [-(2**62), 2**62, 2**62]
+
+    @pytest.mark.parametrize("columns", [[], ["account"], ["watched_seconds"]])
+    @pytest.mark.parametrize("shift", [None, -7, 2**45])
+    def test_shuffled_plays_agree_with_those_in_order_however_small_the_blocks(
+        self, columns, shift, monkeypatch
+    ):
+        plays = random_plays(15, n=2000).assign(account=lambda p: "home " + p["viewer"].astype(str))
+        plays = plays.assign(title=[f"{t}{n % 9}" for n, t in enumerate(plays["title"])])
+        if shift is not None:
+            # Numbers from other than 0, with and without room to count each.
+            for name in ("viewer", "title"):
+                plays[name] = (
+                    plays[name].astype("category").cat.codes.astype("int64") * 1000 + shift
+                )
+        plays = plays[["viewer", "title", "started_at", *columns]]
+        plays = plays.sort_values(["viewer", "title", "started_at"], ignore_index=True)
+        expected = tk.to_viewer_days(plays, tz="UTC")
+        for size in (2**18, 5, 64):
+            monkeypatch.setattr("toolkit.order.BLOCK", size)
+            shuffled = tk.to_viewer_days(plays.sample(frac=1, random_state=size), tz="UTC")
+            assert_frame_equal(shuffled, expected, check_exact=False)
+
     def test_empty_in_same_columns_out(self):
         plays = random_plays(1)
         for by in ("title", "series", None):

@@ -4,7 +4,16 @@ import pytest
 
 from toolkit import days, order
 from toolkit.days import to_viewer_days
-from toolkit.order import canonical_starts, codes_of, day_numbers, pack, stable_order, to_midnights
+from toolkit.order import (
+    PER_DAY,
+    canonical_starts,
+    codes_of,
+    day_numbers,
+    pack,
+    sort_in_parts,
+    stable_order,
+    to_midnights,
+)
 from toolkit.streaks import find_streaks
 
 
@@ -45,6 +54,30 @@ class TestStableOrder:
             assert (stable_order(values) == np.argsort(values, kind="stable")).all()
 
 
+class TestSortInParts:
+    @pytest.mark.parametrize("size", [1, 2, 7, 64, 10_000])
+    @pytest.mark.parametrize("highest", [1, 3, 50, 2**62])
+    def test_agrees_with_sorting_at_once(self, monkeypatch, size, highest):
+        rng = np.random.default_rng(size)
+        monkeypatch.setattr(order, "BLOCK", size)
+        for n in (0, 1, 2, 63, 300):
+            key = rng.integers(-highest, highest, n)
+            for values in (key, np.sort(key), np.sort(key)[::-1]):
+                assert sort_in_parts(values.copy()).tolist() == sorted(key.tolist())
+
+    def test_no_part_is_far_larger_than_a_block(self, monkeypatch):
+        monkeypatch.setattr(order, "BLOCK", 256)
+        sizes, in_threads = [], order.in_threads
+
+        def counting(work, parts):
+            sizes.append(len(parts))
+            return in_threads(work, parts)
+
+        monkeypatch.setattr(order, "in_threads", counting)
+        sort_in_parts(np.random.default_rng(1).integers(0, 2**62, 256 * 20))
+        assert sizes == [20, 20, 20]
+
+
 class TestCanonicalStarts:
     def runs(self, *rows, step=1):
         *ids, values = (np.array(column) for column in zip(*rows, strict=True))
@@ -80,6 +113,19 @@ def test_days_are_numbered_in_every_unit_also_before_1970(unit):
     numbers = day_numbers(days, "day")
     assert numbers.tolist() == [-1, 0, 19783]
     assert (to_midnights(numbers) == days.to_numpy()).all()
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_what_is_off_midnight_by_any_factor_of_a_day_is_refused(unit):
+    per_day, most = PER_DAY[unit], 2**63 - 1
+    odd = per_day // (per_day & -per_day)
+    edges = [-(most // per_day), -1, 0, 1, most // per_day]
+    days = np.array(edges, dtype="int64") * per_day
+    assert day_numbers(days.view(f"datetime64[{unit}]"), "day").tolist() == edges
+    for off in (1, -1, 2, odd, per_day // 2, per_day // odd, most - 1, pow(odd, -1, 2**62)):
+        wrong = np.array([0, off], dtype="int64").view(f"datetime64[{unit}]")
+        with pytest.raises(ValueError, match="`day` must be naive midnights"):
+            day_numbers(wrong, "day")
 
 
 class TestThreads:

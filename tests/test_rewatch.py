@@ -74,6 +74,16 @@ class TestCountViewings:
         assert list(counts) == ["viewer", "account", *([by] if by else []), "n_viewings"]
 
     @pytest.mark.parametrize("by", ["title", "series", None])
+    @pytest.mark.parametrize("size", [1, 7])
+    def test_where_the_blocks_end_does_not_show(self, by, size, monkeypatch):
+        viewings = random_viewings(6)
+        whole = count_viewings(viewings, by=by)
+        monkeypatch.setattr("toolkit.order.BLOCK", size)
+        assert_frame_equal(count_viewings(viewings, by=by), whole)
+        shuffled = viewings.sample(frac=1, random_state=1)
+        assert_frame_equal(count_viewings(shuffled, by=by), whole)
+
+    @pytest.mark.parametrize("by", ["title", "series", None])
     @pytest.mark.parametrize("seed", range(5))
     def test_with_viewers_agrees_with_a_slow_count_of_every_viewer_and_title(self, by, seed):
         viewings = random_viewings(seed, n=30)

@@ -9,6 +9,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import toolkit as tk
+from toolkit.viewings import _in_turn
 
 ORACLES = tomllib.loads(Path(__file__).with_name("oracles").joinpath("viewings.toml").read_text())
 RUNTIME = 10_000.0
@@ -112,6 +113,43 @@ class TestJoining:
         other = plays_of(("2024-03-02 20:00Z", 9500, 9500), title="Up")
         assert n_plays(pd.concat([plays_of(*rows), other])) == [2, 1]
 
+    def test_seconds_are_whole_microseconds(self):
+        # In binary, a million times 2.01 lies just below 2,010,000.
+        plays = plays_of(("2024-03-01 20:00Z", 2.01, np.nan))
+        ended = tk.to_viewings(plays, min_seconds=0)["ended_at"].iloc[0]
+        assert ended == pd.Timestamp("2024-03-01 20:00:02.01Z")
+
+
+class TestIds:
+    def test_who_has_no_account_is_one_and_a_change_of_it_stays_there(self):
+        viewings = tk.to_viewings(plays_of(("2024-03-01 20:00Z", 4000, 4000)))
+        assert viewings["account"].tolist() == ["ann"]
+        viewings["account"] = viewings["account"].cat.rename_categories(["home"])
+        viewings.loc[0, "title"] = "Heat"
+        assert viewings[["viewer", "account"]].to_numpy().tolist() == [["ann", "home"]]
+
+    def test_accounts_and_series_are_those_of_the_plays(self):
+        rows = ("2024-03-01 20:00Z", 4000, 4000), ("2024-03-02 20:00Z", 4000, 8000)
+        plays = plays_of(*rows, title=["Up", "Heat"], account="home", series=["Pixar", None])
+        viewings = tk.to_viewings(plays)
+        assert list(viewings)[:4] == ["viewer", "account", "title", "series"]
+        assert viewings["account"].tolist() == ["home"] * 2
+        assert viewings["series"].astype("object").fillna("").tolist() == ["", "Pixar"]
+
+    @pytest.mark.parametrize("name", ["viewer", "title"])
+    def test_must_be_there(self, name):
+        rows = ("2024-03-01 20:00Z", 4000, 4000), ("2024-03-02 20:00Z", 4000, 8000)
+        with pytest.raises(ValueError, match=f"`{name}` must be there on every row.*; 1 are"):
+            tk.to_viewings(plays_of(*rows, **{name: ["ann", None]}))
+
+    def test_may_be_whole_numbers(self):
+        plays = random_plays(1)
+        codes = {name: plays[name].astype("category").cat.codes for name in ("viewer", "title")}
+        numbers = tk.to_viewings(plays.assign(**codes))
+        assert numbers["viewer"].dtype == codes["viewer"].dtype
+        rest = ["started_at", "n_plays", "is_complete"]
+        assert_frame_equal(numbers[rest], tk.to_viewings(plays)[rest])
+
 
 class TestWhatCounts:
     @pytest.mark.parametrize(("seconds", "n"), [(119, 0), (120, 1), (np.nan, 1)])
@@ -151,6 +189,19 @@ class TestWhatCounts:
         assert viewings["is_complete"].tolist() == [complete] * len(viewings)
         if not joined:
             assert viewings["is_rewatch"].tolist() == [False, True]
+
+    def test_a_whole_viewing_joins_neither_the_play_before_nor_the_one_after(self):
+        days = pd.date_range("2024-03-01 20:00Z", periods=4, freq="D")
+        plays = plays_of(*[(str(day), 500, 500) for day in days])
+        row_is = ["play", "logged", "play", "play"]
+        assert n_plays(plays.assign(row_is=row_is)) == [1, 1, 2]
+
+    def test_whether_a_viewing_is_complete_takes_a_play_of_known_length_and_runtime(self):
+        days = pd.to_datetime(["2024-03-01 20:00Z", "2024-03-02 20:00Z", "2024-04-20 20:00Z"])
+        rows = zip(days.astype("str"), [np.nan, 9500, 500], [np.nan] * 3, strict=True)
+        viewings = tk.to_viewings(plays_of(*rows, runtime_seconds=[RUNTIME, np.nan, RUNTIME]))
+        assert viewings["is_complete"].tolist() == [pd.NA, False]
+        assert viewings["is_rewatch"].tolist() == [False, pd.NA]
 
     def test_rows_of_latest_dates_are_refused_by_name(self):
         plays = plays_of(
@@ -201,6 +252,12 @@ class TestRuntimes:
         assert n_plays(plays, runtimes=runtimes) == [1, 1]
         assert tk.to_viewings(plays, runtimes=runtimes[1:])["is_complete"].isna().all()
 
+    def test_that_are_given_may_be_of_titles_that_are_numbers(self):
+        plays = plays_of(("2024-03-01 20:00Z", 4000, 4000), ("2024-03-02 20:00Z", 300, 4300))
+        runtimes = pd.DataFrame({"title": [9, 7], "runtime_seconds": [9.0, 4000.0]})
+        viewings = tk.to_viewings(plays.assign(title=[7, 8]), runtimes=runtimes)
+        assert viewings["watch_equivalents"].fillna(-1).tolist() == [1, -1]
+
     def test_of_nothing_are_unknown(self):
         plays = plays_of(("2024-03-01 20:00Z", 4000, 4000), runtime_seconds=0.0)
         assert tk.to_viewings(plays)["is_complete"].isna().all()
@@ -233,10 +290,23 @@ class TestBadInput:
         assert none.dtypes.astype("str").tolist() == whole.dtypes.astype("str").tolist()
 
 
+def test_a_block_that_fails_is_waited_for_by_none():
+    def work(rows):
+        if rows.start == 2:
+            raise ValueError("no")
+        return {"viewer": np.arange(rows.start, rows.stop)}
+
+    parts = [slice(n, n + 1) for n in range(6)]
+    with pytest.raises(ValueError, match="no"):
+        _in_turn(work, parts, 6)
+    assert _in_turn(work, parts[3:], 6)["viewer"].tolist() == [3, 4, 5]
+
+
 def slow(plays, resume_within, complete, restart, min_seconds):
     """Follow each viewer and title play by play, as the definition says it."""
     found = []
-    for _, rows in plays.sort_values("started_at", kind="stable").groupby(["viewer", "title"]):
+    plays = plays.sort_values("started_at", kind="stable")
+    for ids, rows in plays.groupby(["viewer", "title"], observed=True):
         viewing, viewings, ended = None, [], None
         for play in rows.itertuples():
             runtime, seconds, position = (
@@ -260,8 +330,12 @@ def slow(plays, resume_within, complete, restart, min_seconds):
                     "furthest": 0.0,
                     "watched": 0.0,
                     "finished": False,
+                    "known": False,
                     "plays": 0,
                     "total": 0.0,
+                    "started": play.started_at,
+                    "ended": play.started_at,
+                    "runtime": runtime,
                 }
                 viewings.append(viewing)
             viewing["plays"] += 1
@@ -272,52 +346,87 @@ def slow(plays, resume_within, complete, restart, min_seconds):
                 viewing["furthest"] >= complete * runtime
                 or viewing["watched"] >= complete * runtime
             )
+            viewing["known"] |= not (np.isnan(position) and np.isnan(seconds))
             ended = play.started_at + pd.Timedelta(seconds=np.nan_to_num(seconds))
+            if "ended_at" in plays and not pd.isna(play.ended_at):
+                ended = max(play.ended_at, play.started_at)
+            viewing["ended"] = max(viewing["ended"], ended)
         kept = [v for v in viewings if not v["total"] < min_seconds]
-        finished = False
-        for v in kept:
-            found.append((v["plays"], v["finished"], finished))
+        finished = doubtful = False
+        for number, v in enumerate(kept, 1):
+            is_complete = v["finished"] if v["known"] else pd.NA
+            rewatch = True if finished else pd.NA if doubtful else False
+            row = (*ids, v["started"], v["ended"], v["total"], v["plays"], number)
+            found.append((*row, is_complete, rewatch, v["total"] / v["runtime"]))
             finished |= v["finished"]
-    return found
+            doubtful |= not v["known"]
+    columns = ["viewer", "title", "started_at", "ended_at", "watched_seconds", "n_plays"]
+    columns += ["viewing_no", "is_complete", "is_rewatch", "watch_equivalents"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def random_plays(seed, n=400):
+    rng = np.random.default_rng(seed)
+    starts = pd.Timestamp("2024-03-01", tz="UTC") + pd.to_timedelta(
+        rng.integers(0, 60 * 86_400, n), unit="s"
+    )
+    seconds = rng.choice([5, 60, 500, 1000, 3000, 4500, 9000, 9500], n).astype(float)
+    position = np.minimum(seconds + rng.choice([0, 900, 1000, 1001, 4000], n), RUNTIME)
+    seconds[rng.random(n) < 0.05] = np.nan
+    position[rng.random(n) < [0, 0.5, 1][seed % 3]] = np.nan
+    plays = pd.DataFrame(
+        {
+            "viewer": rng.choice(["ann", "bob", "cleo"], n),
+            "title": rng.choice(["Heat", "Up", "Alien"], n),
+            "started_at": starts.as_unit("us"),
+            "watched_seconds": seconds,
+            "position_seconds": position,
+            "runtime_seconds": RUNTIME,
+        }
+    )
+    if seed % 2:
+        ended = plays["started_at"] + pd.to_timedelta(rng.integers(-60, 9000, n), unit="s")
+        plays["ended_at"] = ended.where(rng.random(n) < 0.5)
+    return plays
 
 
 class TestReference:
     @pytest.mark.parametrize("seed", range(12))
     def test_random_logs_agree_with_the_definition_followed_play_by_play(self, seed):
-        rng = np.random.default_rng(seed)
-        n = 400
-        starts = pd.Timestamp("2024-03-01", tz="UTC") + pd.to_timedelta(
-            rng.integers(0, 60 * 86_400, n), unit="s"
-        )
-        seconds = rng.choice([5, 60, 500, 1000, 3000, 4500, 9000, 9500], n).astype(float)
-        position = np.minimum(seconds + rng.choice([0, 900, 1000, 1001, 4000], n), RUNTIME)
-        seconds[rng.random(n) < 0.05] = np.nan
-        position[rng.random(n) < [0, 0.5, 1][seed % 3]] = np.nan
-        plays = pd.DataFrame(
-            {
-                "viewer": rng.choice(["ann", "bob", "cleo"], n),
-                "title": rng.choice(["Heat", "Up", "Alien"], n),
-                "started_at": starts.as_unit("us"),
-                "watched_seconds": seconds,
-                "position_seconds": position,
-                "runtime_seconds": RUNTIME,
-            }
-        )
+        plays = random_plays(seed)
         before = plays.copy(deep=True)
-        options = {
-            "resume_within": f"{rng.integers(1, 8)}D",
-            "complete_share": 0.9,
-            "restart_share": 0.1,
-            "min_seconds": 120,
-        }
-        viewings = tk.to_viewings(plays, **options)
-        expected = slow(plays, options["resume_within"], 0.9, 0.1, 120)
+        resume_within = f"{seed % 7 + 1}D"
+        viewings = tk.to_viewings(plays, resume_within=resume_within)
+        expected = slow(plays, resume_within, 0.9, 0.1, 120)
         assert len(expected) > 50
-        got = viewings[["n_plays", "is_complete", "is_rewatch"]].fillna(False)
-        assert [tuple(row) for row in got.to_numpy().tolist()] == expected
+        dtypes = viewings.dtypes.to_dict()
+        expected = expected.astype({name: dtypes[name] for name in expected})
+        assert_frame_equal(viewings.drop(columns="account"), expected, rtol=1e-12)
         assert_frame_equal(plays, before)
         canonical = plays.sort_values(["viewer", "title", "started_at"], kind="stable")
-        assert_frame_equal(tk.to_viewings(canonical, **options), viewings)
+        assert_frame_equal(tk.to_viewings(canonical, resume_within=resume_within), viewings)
+
+    @pytest.mark.parametrize("size", [1, 7, 50])
+    @pytest.mark.parametrize("seed", range(3))
+    def test_where_the_blocks_end_does_not_show(self, seed, size, monkeypatch):
+        rng = np.random.default_rng(seed)
+        plays = pd.concat(
+            [
+                random_plays(seed + n)
+                .drop(columns="ended_at", errors="ignore")
+                .assign(viewer=lambda p, n=n: p["viewer"] + str(n))
+                for n in range(3)
+            ]
+        )
+        plays["account"] = plays["viewer"].str[:-1]
+        plays["series"] = plays["title"].where(plays["title"] != "Up")
+        plays["row_is"] = rng.choice(["play", "session", "logged"], len(plays), p=[0.6, 0.3, 0.1])
+        plays["excluded"] = np.where(rng.random(len(plays)) < 0.1, "trailer", None)
+        options = {"min_seconds": [0, 120, 4000][seed]}
+        whole = tk.to_viewings(plays, **options)
+        for module in ("viewings", "order"):
+            monkeypatch.setattr(f"toolkit.{module}.BLOCK", size)
+        assert_frame_equal(tk.to_viewings(plays, **options), whole, check_exact=True)
 
     def test_splitting_by_viewer_changes_nothing(self):
         sample = tk.load_sample()

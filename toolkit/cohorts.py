@@ -268,12 +268,15 @@ def retention(
     codes, traits, names = _in_groups(viewer_days, viewers, groups, cohorts, codes, observed)
 
     keys = find_viewer_periods(codes, viewer_days["day"].to_numpy(), traits[:2], **cut)
-    members, rows, earlier = _members(keys, viewers, cohorts, traits, cut)
+    heads = first_of_each(keys)
+    members, rows, earlier = _members(keys, heads, viewers, cohorts, traits, cut)
     if min_days > 1 or min_plays > 1:
         keys = find_full_periods(viewer_days, codes, traits[:2], cut, min_days, min_plays)
+        heads = first_of_each(keys)
     bins = bins or (np.arange(members["high"].max() + 1 if len(members) else 0),) * 2
     n_cohort, is_complete = count_seen(members, len(rows), bins)
-    n_retained = count_returns(members, len(rows), bins, keys, or_after=counts == "on_or_after")
+    or_after = counts == "on_or_after"
+    n_retained = count_returns(members, len(rows), bins, keys, heads, or_after=or_after)
     # Age 0 is the cohort itself.
     n_retained = np.where(bins[0] == 0, n_cohort, n_retained)
 
@@ -337,10 +340,10 @@ def _numbered(groups: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     return number, groups.iloc[np.unique(number, return_index=True)[1]]
 
 
-def _members(keys, viewers, cohorts: str, traits: tuple, cut: dict):
+def _members(keys, heads, viewers, cohorts: str, traits: tuple, cut: dict):
     """Return all viewers in all their cohorts, the rows that these are, and which may mix."""
     if cohorts == "first":
-        keys = keys[first_of_each(keys)]
+        keys = keys[heads]
     elif cohorts != "every":
         days = as_days(viewers[cohorts], f"viewers.{cohorts}")
         number = period_numbers(day_numbers(days, f"viewers.{cohorts}"), **cut)

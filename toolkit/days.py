@@ -18,10 +18,13 @@ from toolkit.order import (
     codes_of,
     filled,
     gathered,
+    heads_of,
     in_blocks,
     in_threads,
     pack,
     restored,
+    run_blocks,
+    sort_in_parts,
     stable_order,
     stored,
     to_midnights,
@@ -35,6 +38,7 @@ from toolkit.tables import (
 )
 
 __all__ = [
+    "clock_hours",
     "first_full_day",
     "first_whole",
     "from_clock",
@@ -46,7 +50,8 @@ __all__ = [
 ]
 
 _SECOND = 1_000_000
-_DAY = 86_400 * _SECOND
+_HOUR = 3_600 * _SECOND
+_DAY = 24 * _HOUR
 _LONG = 400 * _DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEKDAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
@@ -121,6 +126,9 @@ def to_viewer_days(
     date (Pacific/Apia, 30 December 2011) leaves a gap of one day in everyone's streak.
     Days that start at 02:00, 03:00 and 06:00 are those of OzTAM, AGF and Nielsen [1]_.
 
+    Seconds are added up as whole microseconds, so that the order of rows can't matter, and
+    the parts of a split play add up to it.
+
     References
     ----------
     .. [1] CIMM, "Broadcasting Day", Lexicon of Terms and Definitions; OzTAM and AGF,
@@ -150,7 +158,8 @@ def to_viewer_days(
     _refuse_what_rows_cannot_say(plays, day_start, allow_latest)
 
     started = _instants(plays, "started_at")
-    seconds = _known_seconds(plays)
+    # In whole microseconds, whose sums depend on no order.
+    watched = _known_seconds(plays)
     days = _days(started, plays, tz, day_start)
     rows, n_plays = slice(None), None
     if day_of != "start":
@@ -158,14 +167,15 @@ def to_viewer_days(
         if day_of == "end":
             days = last
         else:
-            rows, days, n_plays, seconds = _split(plays, tz, day_start, started, days, last)
+            parts = _split(plays, tz, day_start, started, days, last, watched)
+            rows, days, n_plays, watched = parts
 
     ids = {"viewer": plays["viewer"]} | ({} if by is None else {by: unit_column(plays, by)})
     keys = {name: codes_of(column, name) for name, column in ids.items()}
     if has_accounts:
         ids["account"] = plays["account"]
         require_one_account("`plays`", plays)
-    to_sum = {"n_plays": n_plays, "watched_seconds": seconds}
+    to_sum = {"n_plays": n_plays, "watched_seconds": watched}
     to_sum = {name: values for name, values in to_sum.items() if values is not None}
     numbers, day, size, sums = _grouped(
         {name: stored(column)[rows] for name, column in ids.items()},
@@ -173,10 +183,13 @@ def to_viewer_days(
         days,
         list(to_sum.values()),
     )
+    # Make room for the table.
+    del started, days, keys
     found = {name: restored(numbers[name], column) for name, column in ids.items()}
     found = {"viewer": found["viewer"], "account": found["viewer"].copy()} | found
     sums = {"n_plays": size, "watched_seconds": np.nan} | dict(zip(to_sum, sums, strict=True))
     sums["n_plays"] = sums["n_plays"].astype("int64", copy=False)
+    sums["watched_seconds"] = sums["watched_seconds"] / _SECOND
     viewer_days = pd.DataFrame(found | {"day": to_midnights(day)} | sums, copy=False)
     if min_seconds:
         enough = ~(viewer_days["watched_seconds"] < min_seconds)
@@ -280,13 +293,35 @@ def from_clock(clock: np.ndarray, tz: str) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(instants, at[piece]), skipped
 
 
+def clock_hours(plays: pd.DataFrame, tz: str) -> np.ndarray:
+    """Return the hour that the clock showed at each start, in whole hours since 1970-01-01."""
+    started = _instants(plays, "started_at")
+    hours = np.empty(len(started), dtype="int64")
+    for zone, rows in _zones(plays, tz):
+        some = started[rows]
+        if len(some):
+            at, offsets = _offsets(zone, int(some.min()), int(some.max()))
+
+            def cut(block: slice, some=some, at=at, offsets=offsets) -> np.ndarray:
+                piece = np.searchsorted(at, some[block], side="right") - 1
+                return (some[block] + offsets[piece]) // _HOUR
+
+            hours[rows] = filled(cut, len(some), "int64")
+    # A date is the same in every zone.
+    dates = _rows_with(plays, "precision", "day")
+    hours[dates] = started[dates] // (24 * _HOUR) * 24
+    return hours
+
+
 def period_numbers(days: np.ndarray, period: str, week_starts: str = "MON") -> np.ndarray:
     """Number the periods in which days lie, so that neighbours differ by one."""
     require_choice(period, ["day", "week", "month"], "period")
     require_choice(week_starts, _WEEKDAYS, "week_starts")
     if period == "week":
         # Day 0, 1 January 1970, was a Thursday.
-        return (days + 3 - _WEEKDAYS.index(week_starts)) // 7
+        weeks = days + (3 - _WEEKDAYS.index(week_starts))
+        weeks //= 7
+        return weeks
     if period == "month":
         return days.astype("datetime64[D]").astype("datetime64[M]").astype("int64")
     return days
@@ -355,7 +390,7 @@ def _instants(plays: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def _known_seconds(plays: pd.DataFrame) -> np.ndarray | None:
-    """Return the seconds of each play; None: no play's are known."""
+    """Return the time watched of each play in whole microseconds; None: no play's is known."""
     if "watched_seconds" not in plays:
         return None
     seconds = plays["watched_seconds"].to_numpy()
@@ -364,7 +399,7 @@ def _known_seconds(plays: pd.DataFrame) -> np.ndarray | None:
             f"`watched_seconds` must be 0 or more, or missing, on every row that is used; "
             f"found {seconds[wrong][0]}."
         )
-    return seconds
+    return filled(lambda block: np.rint(seconds[block] * _SECOND), len(seconds), "float64")
 
 
 def _last_instants(plays: pd.DataFrame, started: np.ndarray) -> np.ndarray:
@@ -417,15 +452,14 @@ def _zones(plays: pd.DataFrame, tz: str) -> Iterator[tuple[str, slice | np.ndarr
         yield zone, np.flatnonzero(codes == code)
 
 
-def _split(plays, tz, day_start, started, days, last):
-    """Give each day its part of a play; the seconds follow the time from start to end."""
+def _split(plays, tz, day_start, started, days, last, watched):
+    """Give each day its part of a play; the time watched follows that from start to end."""
     n_days = last - days + 1
     rows = np.repeat(np.arange(len(plays)), n_days)
     position = np.arange(len(rows)) - np.repeat(np.cumsum(n_days) - n_days, n_days)
     day = days[rows] + position
     ended = _last_instants(plays, started) + 1
     across = n_days[rows] > 1
-    share = np.ones(len(rows))
     low, high = started[rows].copy(), ended[rows].copy()
     for zone, where in _zones(plays, tz):
         inside = np.zeros(len(plays), dtype=bool)
@@ -433,12 +467,17 @@ def _split(plays, tz, day_start, started, days, last):
         some = np.flatnonzero(across & inside[rows])
         low[some] = np.maximum(low[some], from_clock(day[some] * _DAY + day_start, zone)[0])
         high[some] = np.minimum(high[some], from_clock((day[some] + 1) * _DAY + day_start, zone)[0])
-    lasted = (ended - started)[rows[across]]
-    share[across] = np.maximum(high - low, 0)[across] / lasted
-    if "watched_seconds" not in plays:
-        return rows, day, (position == 0).astype("int64"), None
-    seconds = plays["watched_seconds"].to_numpy()[rows] * share
-    return rows, day, (position == 0).astype("int64"), seconds
+    is_first = (position == 0).astype("int64")
+    if watched is None:
+        return rows, day, is_first, None
+    parts, ended, lasted = watched[rows], ended[rows], (ended - started)[rows]
+    # What is left at each edge is rounded, so that the parts add up to the play.
+    at_low, at_high = (
+        np.floor(parts[across] * (ended - edge)[across] / lasted[across] + 0.5)
+        for edge in (low, np.maximum(low, high))
+    )
+    parts[across] = at_low - at_high
+    return rows, day, is_first, parts
 
 
 def _grouped(numbers: dict, keys: dict, days: np.ndarray, values: list) -> tuple:
@@ -454,9 +493,13 @@ def _grouped(numbers: dict, keys: dict, days: np.ndarray, values: list) -> tuple
         edges = in_blocks(lambda block: (days[block].min(), days[block].max()), 0, len(days))
         low, high = int(np.min(edges)), int(np.max(edges))
         columns.append((days, high - low + 1))
-        if math.prod(size for _, size in columns) <= 4 * len(days):
+        n_groups = math.prod(size for _, size in columns)
+        if n_groups <= 4 * len(days):
             # So dense that counting every possible group is cheaper than sorting.
             return _counted(numbers, keys, days, values, low, high)
+        bits = len(days).bit_length() if values or len(numbers) > len(keys) else 0
+        if n_groups < 2 ** (63 - bits):
+            return _sorted(numbers, keys, days, values, low, high, bits)
         key = pack(*columns)
         order = stable_order(key)
         key = key[order]
@@ -473,10 +516,8 @@ def _counted(numbers: dict, keys: dict, days, values: list, low: int, high: int)
     """Count the rows of every possible group, and keep those that have any, as `_grouped` does."""
     (viewer, _), *others = keys.values()
     others = [*others, (days, high - low + 1)]
-    # What is stored where a code is 0.
-    zero = {name: int(numbers[name][0]) - int(codes[0]) for name, (codes, _) in keys.items()}
 
-    def count(part: slice) -> list[np.ndarray]:
+    def count(part: slice) -> tuple:
         who = viewer[part]
         first, last = int(who.min()), int(who.max())
         n_cells = (last - first + 1) * math.prod(size for _, size in others)
@@ -490,20 +531,88 @@ def _counted(numbers: dict, keys: dict, days, values: list, low: int, high: int)
         counts = np.bincount(key)
         cell = np.flatnonzero(counts != 0)
         sums = [np.bincount(key, v[part])[cell] for v in values]
-        place, *codes = _unpacked(cell.astype(key.dtype), [size for _, size in others])
-        ids = dict(zip(keys, [place + first, *codes], strict=False))
-        if "account" in numbers:
-            home = np.empty(last - first + 1, dtype=numbers["account"].dtype)
-            home[who - first] = numbers["account"][part]
-            ids["account"] = home[place]
-        ids = [ids[name].astype(some.dtype) + zero.get(name, 0) for name, some in numbers.items()]
-        return [*ids, codes[-1] + low, counts[cell], *sums]
+        accounts = numbers.get("account", viewer)
+        home = np.empty(last - first + 1, dtype=accounts.dtype)
+        home[who - first] = accounts[part]
+        return first, home, cell.astype(key.dtype), counts[cell].astype("int32"), sums
 
-    dtypes = [*(some.dtype for some in numbers.values()), "int64", "int64"]
-    dtypes += ["float64"] * len(values)
-    made = _joined(in_threads(count, _whole_viewers(viewer)), dtypes)
-    n = len(numbers)
-    return dict(zip(numbers, made, strict=False)), made[n], made[n + 1], made[n + 2 :]
+    counted = in_threads(count, _whole_viewers(viewer))
+    ends = np.cumsum([0, *(len(cell) for _, _, cell, _, _ in counted)]).tolist()
+    ids, day, size, sums = _room_for(ends[-1], numbers, ["float64"] * len(values))
+
+    def put(n: int) -> None:
+        first, home, cell, counts, summed = counted[n]
+        rows = slice(ends[n], ends[n + 1])
+        place, *codes = _unpacked(cell, [size for _, size in others])
+        for name, some in _stored_ids([place + first, *codes[:-1]], numbers, keys).items():
+            ids[name][rows] = some
+        if "account" in ids:
+            ids["account"][rows] = home[place]
+        day[rows] = codes[-1] + low
+        size[rows] = counts
+        for whole, some in zip(sums, summed, strict=True):
+            whole[rows] = some
+
+    in_threads(put, range(len(counted)))
+    return ids, day, size, sums
+
+
+def _sorted(numbers: dict, keys: dict, days, values: list, low: int, high: int, bits: int) -> tuple:
+    """Sort packed groups as `_grouped` does; the lowest bits number the row, where it is needed."""
+    columns = [*keys.values(), (days, high - low + 1)]
+
+    def number(block: slice) -> np.ndarray:
+        key = pack(*[(codes[block], size) for codes, size in columns])
+        # The days, which come last, start at the lowest.
+        key -= low
+        key <<= bits
+        return key | np.arange(block.start, block.stop) if bits else key
+
+    key = sort_in_parts(filled(number, len(days), "int64"))
+    is_start = np.ones(len(key) + 1, dtype=bool)
+
+    def compare(rows: slice) -> None:
+        other = key[rows] ^ key[rows.start - 1 : rows.stop - 1]
+        np.greater(other, 2**bits - 1, out=is_start[rows])
+
+    in_blocks(compare, 1, len(key))
+    n_found, blocks = run_blocks(is_start)
+    ids, day, size, sums = _room_for(n_found, numbers, [v.dtype for v in values])
+
+    def put(block: tuple[slice, slice]) -> None:
+        rows, runs = block
+        if runs.start == runs.stop:
+            return
+        edges = heads_of(is_start, rows)
+        head = key[edges[:-1]]
+        codes = _unpacked(head >> bits, [size for _, size in columns[1:]])
+        for name, some in _stored_ids(codes[:-1], numbers, keys).items():
+            ids[name][runs] = some
+        if "account" in ids:
+            ids["account"][runs] = numbers["account"][head & (2**bits - 1)]
+        day[runs] = codes[-1] + low
+        size[runs] = np.diff(edges)
+        for whole, v in zip(sums, values, strict=True):
+            row = key[edges[0] : edges[-1]] & (2**bits - 1)
+            whole[runs] = np.add.reduceat(v[row], edges[:-1] - edges[0])
+
+    in_threads(put, blocks)
+    return ids, day, size, sums
+
+
+def _room_for(length: int, numbers: dict, dtypes: list) -> tuple:
+    """Return empty columns for the ids, the day, the number of rows and the sums of groups."""
+    ids = {name: np.empty(length, dtype=some.dtype) for name, some in numbers.items()}
+    day, size = (np.empty(length, dtype="int64") for _ in range(2))
+    return ids, day, size, [np.empty(length, dtype=dtype) for dtype in dtypes]
+
+
+def _stored_ids(codes: list, numbers: dict, keys: dict) -> dict[str, np.ndarray]:
+    """Return as they are stored the ids that codes stand for."""
+    # What is stored where a code is 0.
+    zero = {name: int(numbers[name][0]) - int(known[0]) for name, (known, _) in keys.items()}
+    named = zip(keys, codes, strict=True)
+    return {name: some.astype(numbers[name].dtype) + zero[name] for name, some in named}
 
 
 def _unpacked(key: np.ndarray, sizes: list) -> list[np.ndarray]:
@@ -514,19 +623,6 @@ def _unpacked(key: np.ndarray, sizes: list) -> list[np.ndarray]:
         columns.append(key - rest * size)
         key = rest
     return [key, *reversed(columns)]
-
-
-def _joined(parts: list, dtypes: list) -> list[np.ndarray]:
-    """Put the columns of parts together."""
-    ends = np.cumsum([0, *(len(part[0]) for part in parts)])
-    made = [np.empty(ends[-1], dtype=dtype) for dtype in dtypes]
-
-    def put(n: int) -> None:
-        for whole, part in zip(made, parts[n], strict=True):
-            whole[ends[n] : ends[n + 1]] = part
-
-    in_threads(put, range(len(parts)))
-    return made
 
 
 def _whole_viewers(codes: np.ndarray) -> list[slice]:

@@ -22,10 +22,12 @@ __all__ = [
     "restored",
     "run_blocks",
     "runs_of",
+    "sort_in_parts",
     "stable_order",
     "stored",
     "taken",
     "to_midnights",
+    "whole_days",
 ]
 
 # Rows that stay in the processor's cache, and that outweigh handing them to a thread.
@@ -51,7 +53,8 @@ def codes_of(column: pd.Series, name: str) -> tuple[np.ndarray, int]:
         return values, 1
     low, high = int(values.min()), int(values.max())
     if high - low >= 2**62:
-        return _renumbered(values)
+        # As far apart as that, so that nobody counts on from the lowest.
+        return _renumbered(values)[0], 2**62
     return (values - values.min()).astype("int64"), high - low + 1
 
 
@@ -199,27 +202,61 @@ def stable_order(key: np.ndarray) -> np.ndarray:
     if (np.diff(key[::4096]) < 0).any() and int(key.max()) < 2 ** (63 - bits):
         numbered = key << bits
         numbered |= np.arange(len(key))
-        numbered.sort()
+        numbered = sort_in_parts(numbered)
         numbered &= 2**bits - 1
         return numbered
     return np.argsort(key, kind="stable")
 
 
+def sort_in_parts(key: np.ndarray) -> np.ndarray:
+    """Return a key in order, which is sorted block by block, cut by value and sorted again."""
+    blocks = _cut(0, len(key), BLOCK)
+    if len(blocks) < 2:
+        return np.sort(key)
+    in_threads(lambda block: key[block].sort(), blocks)
+    # Blocks in order tell by every so many of their values where to cut.
+    some = np.sort(key[:: max(BLOCK // 64, 1)])
+    pivots = some[:: -(-len(some) // len(blocks))][1:]
+
+    def cut(block: slice) -> list[int]:
+        inside = block.start + np.searchsorted(key[block], pivots)
+        return [block.start, *inside.tolist(), block.stop]
+
+    cuts = in_threads(cut, blocks)
+    ends = np.sum(cuts, axis=0) - sum(block.start for block in blocks)
+    made = np.empty_like(key)
+
+    def put(n: int) -> None:
+        part = made[ends[n] : ends[n + 1]]
+        np.concatenate([key[edges[n] : edges[n + 1]] for edges in cuts], out=part)
+        part.sort()
+
+    in_threads(put, range(len(ends) - 1))
+    return made
+
+
 def day_numbers(days: np.ndarray | pd.Series, name: str) -> np.ndarray:
     """Return naive midnights as whole days since 1970-01-01."""
     days = np.asarray(days)
+    return filled(lambda block: whole_days(days[block], name)[0], len(days), "int64")
+
+
+def whole_days(days: np.ndarray, name: str) -> tuple[np.ndarray, int, int]:
+    """Return one block of midnights as `day_numbers` does, its first day and its last."""
     per_day = PER_DAY[np.datetime_data(days.dtype)[0]]
-
-    def number(block: slice) -> np.ndarray:
-        some = days[block].view("int64")
-        numbers = some // per_day
-        if (wrong := numbers * per_day != some).any():
-            wrong = days[block][wrong]
-            found = "a missing day" if np.isnat(wrong).any() else pd.Timestamp(wrong[0])
-            raise ValueError(f"`{name}` must be naive midnights on every row, found {found}.")
-        return numbers
-
-    return filled(number, len(days), "int64")
+    # A product in place of a division: a day is an odd number times a power of two, and modulo
+    # 2**64 what the inverse of the odd one makes small are its multiples, and no others.
+    power = per_day & -per_day
+    odd = per_day // power
+    numbers = days.view("uint64") * np.uint64(pow(odd, -1, 2**64))
+    numbers = numbers.view("int64")
+    low, high = int(numbers.min()), int(numbers.max())
+    if max(-low, high) > 2**63 // odd or np.bitwise_or.reduce(numbers) % power:
+        wrong = days[days.view("int64") % per_day != 0]
+        found = "a missing day" if np.isnat(wrong).any() else pd.Timestamp(wrong[0])
+        raise ValueError(f"`{name}` must be naive midnights on every row, found {found}.")
+    numbers >>= power.bit_length() - 1
+    return numbers, low // power, high // power
 
 
 def to_midnights(numbers: np.ndarray) -> np.ndarray:

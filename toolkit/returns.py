@@ -43,24 +43,37 @@ def count_seen(members: pd.DataFrame, n_rows: int, bins: tuple) -> tuple[np.ndar
 
 
 def count_returns(
-    members: pd.DataFrame, n_rows: int, bins: tuple, keys: np.ndarray, *, or_after: bool
+    members: pd.DataFrame,
+    n_rows: int,
+    bins: tuple,
+    keys: np.ndarray,
+    heads: np.ndarray,
+    *,
+    or_after: bool,
 ) -> np.ndarray:
-    """Return how many of each row have a key in each bin of ages, or after its first age too."""
-    edges = np.linspace(0, len(members), _PARTS + 1).astype("int64")
-    parts = [members[low:high] for low, high in itertools.pairwise(edges) if low < high]
-    counted = in_threads(lambda part: _count_part(part, n_rows, bins, keys, or_after), parts)
+    """Return how many of each row have a key in each bin of ages, or after its first age too.
+
+    `heads` are where the keys of each viewer begin.
+    """
+    member, row, low = (members[name].to_numpy() for name in ("key", "row", "low"))
+    place = np.searchsorted(keys[heads], pack_periods(unpack_periods(member)[0] + 1, UNKNOWN))
+    begin, end = np.append(0, heads)[place], np.append(heads, len(keys))[place]
+    seen = end > begin
+    columns = [some[seen] for some in (member, row, low, begin, end)]
+    edges = np.unique(np.linspace(0, np.count_nonzero(seen), _PARTS + 1).astype("int64"))
+    parts = [[column[low:high] for column in columns] for low, high in itertools.pairwise(edges)]
+    counted = in_threads(lambda part: _count_part(*part, n_rows, bins, keys, or_after), parts)
     return sum(counted, start=np.zeros((n_rows, len(bins[0])), dtype="int64"))
 
 
-def _count_part(members, n_rows: int, bins: tuple, keys: np.ndarray, or_after: bool) -> np.ndarray:
-    member, row, low = (members[name].to_numpy() for name in ("key", "row", "low"))
-    first, last = bins
-    # The keys of these members, and of the later periods of each.
-    after = pack_periods(unpack_periods(member)[0] + 1, UNKNOWN)
-    keys = keys[slice(*np.searchsorted(keys, [member[0], after[-1]]))]
-    begin, end = np.searchsorted(keys, member, side="right"), np.searchsorted(keys, after)
+def _count_part(member, row, low, begin, end, n_rows: int, bins: tuple, keys, or_after: bool):
+    # Their keys alone; few members have any before their own, so that few need a search.
+    keys, begin, end = keys[begin[0] : end[-1]], begin - begin[0], end - begin[0]
+    late = np.flatnonzero(keys[begin] < member)
+    begin[late] = np.searchsorted(keys, member[late])
     came = end > begin
-    member, row, low, begin, end = (part[came] for part in (member, row, low, begin, end))
+    member, row, low, begin, end = (some[came] for some in (member, row, low, begin, end))
+    first, last = bins
     if or_after:
         furthest = keys[end - 1] - member
         return _reaching(row, furthest, first, n_rows) - _reaching(row, low, last + 1, n_rows)
@@ -91,8 +104,12 @@ def _count_ages(keys, begin, end, member, row, n_rows: int, wanted: np.ndarray) 
     total = np.cumsum(n_keys)
     edges = np.searchsorted(total, np.arange(0, total.max(initial=0), max(_PAIRS, len(ages))))
     for low, high in itertools.pairwise([*edges.tolist(), len(member)]):
-        size = n_keys[low:high]
-        start = begin[low:high] - (np.cumsum(size) - size)
-        later = np.repeat(start, size) + np.arange(size.sum())
-        ages += np.bincount(np.repeat(base[low:high], size) + keys[later], minlength=len(ages))
+        size, start = n_keys[low:high], begin[low:high]
+        cell = np.repeat(base[low:high], size)
+        if (start[1:] == end[low : high - 1]).all():
+            cell += keys[start[0] : end[high - 1]]
+        else:
+            start = start - (np.cumsum(size) - size)
+            cell += keys[np.repeat(start, size) + np.arange(len(cell))]
+        ages += np.bincount(cell, minlength=len(ages))
     return ages.reshape(-1, width)[:, np.minimum(wanted, width - 1)]

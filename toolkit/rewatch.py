@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.order import runs_of, stored, taken
+from toolkit.order import canonical_starts, codes_of, runs_of, stored, taken
 from toolkit.tables import (
     as_instants,
     as_viewers,
@@ -91,10 +91,9 @@ def count_viewings(
     columns = {"viewer": cast["viewer"], "account": cast["account"]}
     if by is not None:
         columns[by] = unit_column(cast, by)
-    order, first = runs_of(*[column for name, column in columns.items() if name != "account"])
-    counts = {name: taken(column, order[first]) for name, column in columns.items()}
-    counts["n_viewings"] = np.diff(np.append(first, len(order)))
-    counts = pd.DataFrame(counts, copy=False)
+    first, n_viewings = _groups([columns[name] for name in columns if name != "account"])
+    counts = {name: taken(column, first) for name, column in columns.items()}
+    counts = pd.DataFrame(counts | {"n_viewings": n_viewings}, copy=False)
     if viewers is None:
         return counts
     if "account" not in viewings:
@@ -181,6 +180,17 @@ def rewatch_gaps(viewings: pd.DataFrame, *, until=None) -> pd.DataFrame:
     gaps["viewing_no"] = np.arange(len(order)) - np.repeat(first, n_viewings) + 1
     gaps["days_between"] = np.where(is_open, np.nan, days) if until is None else days
     return pd.DataFrame(gaps | {"is_open": is_open}, copy=False)
+
+
+def _groups(ids: list[pd.Series]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a row of each group of the same ids, in order, and how many rows it has."""
+    *outer, inner = (codes_of(column, column.name)[0] for column in ids)
+    starts = canonical_starts(outer, inner, 0)
+    if starts is not None:
+        edges = np.flatnonzero(starts)
+        return edges[:-1], np.diff(edges)
+    order, first = runs_of(*ids)
+    return order[first], np.diff(first, append=len(order))
 
 
 def _with_zeros(counts: pd.DataFrame, by: str | None, viewers: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.days import first_whole, period_numbers
-from toolkit.order import codes_of, day_numbers, in_blocks
+from toolkit.order import codes_of, day_numbers, in_blocks, whole_days
 from toolkit.tables import as_day, as_viewer_days, as_viewers, require_columns, unit_of
 
 __all__ = [
@@ -41,13 +41,19 @@ def find_viewer_periods(
     """
 
     def find(rows: slice) -> np.ndarray:
-        own, numbers = codes[rows], day_numbers(days[rows], "day")
-        used = is_used(own, numbers, observed)
-        if not used.all():
-            at = np.flatnonzero(used)
+        own, (numbers, low, high) = codes[rows], whole_days(days[rows], "day")
+        # One look at the edges of a block mostly tells that all of it is used.
+        own_edges = any(map(np.ndim, observed))
+        if own_edges or not is_used(own, np.array([low, high]), observed).all():
+            at = np.flatnonzero(is_used(own, numbers, observed))
             own, numbers = own[at], numbers[at]
         # Numbers of half the width, packed where the viewer or the week is another than before.
-        periods = period_numbers(numbers.astype("int32"), period, week_starts)
+        if high - low < len(numbers):
+            known = period_numbers(np.arange(low, high + 1), period, week_starts).astype("int32")
+            numbers -= low
+            periods = known[numbers]
+        else:
+            periods = period_numbers(numbers.astype("int32"), period, week_starts)
         is_new = np.ones(len(own), dtype=bool)
         np.not_equal(own[1:], own[:-1], out=is_new[1:])
         is_new[1:] |= periods[1:] != periods[:-1]
@@ -193,12 +199,11 @@ def _plays_of_days(viewer_days: pd.DataFrame, codes: np.ndarray, observed: tuple
 
 def _distinct(keys: np.ndarray) -> np.ndarray:
     """Return keys in order, each once."""
-    if (keys[1:] < keys[:-1]).any():
-        keys = np.sort(keys)
-    is_new = np.ones(len(keys), dtype=bool)
-    np.not_equal(keys[1:], keys[:-1], out=is_new[1:])
+    if (keys[1:] > keys[:-1]).all():
+        return keys
+    keys = np.sort(keys)
     # Several times as fast as keys[is_new].
-    return keys if is_new.all() else np.compress(is_new, keys)
+    return np.compress(np.diff(keys, prepend=-1) != 0, keys)
 
 
 def _number(day, name: str) -> int:

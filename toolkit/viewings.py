@@ -1,16 +1,22 @@
 """Viewings: the plays that belong together, since to resume is not to watch again."""
 
+import itertools
+import threading
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
-from toolkit.order import canonical_starts, codes_of
+from toolkit.order import BLOCK, canonical_starts, codes_of, gathered, in_threads, restored, stored
 from toolkit.tables import as_plays, require_columns, used_plays
 
 __all__ = ["find_runtimes", "to_viewings"]
 
 _US = 1_000_000
-# No time watched ever reaches it.
-_NEVER = np.iinfo("int64").max
+_COLUMNS = [
+    *("viewer", "account", "title", "series", "started_at", "ended_at"),
+    *("watched_seconds", "n_plays", "viewing_no", "is_complete", "is_rewatch", "watch_equivalents"),
+]
 
 
 def to_viewings(
@@ -124,37 +130,29 @@ def to_viewings(
             raise ValueError(f"`{name}` must lie in (0, 1], got {share!r}.")
     if not min_seconds >= 0:
         raise ValueError(f"`min_seconds` must be 0 or more, got {min_seconds!r}.")
-    plays = _in_order(used_plays(as_plays(plays)))
-    seconds, position, runtime = _measures(plays, runtimes)
-    started = plays["started_at"].array.asi8
-    ended = _ended(plays, started, seconds)
+    has_accounts = "account" in plays
+    plays = used_plays(as_plays(plays))
+    _refuse_latest_dates(plays)
+    for name in ("viewer", "title"):
+        codes_of(plays[name], name)
+    ids = ["viewer", "account", "title", "series"]
+    ids = [name for name in ids if name in plays and (has_accounts or name != "account")]
+    log = _in_order({name: stored(plays[name]) for name in ids} | _measures(plays, runtimes))
 
-    is_whole = plays["row_is"].isin(["completed", "logged"]).to_numpy()
-    starts = _new_titles(plays)
-    starts[1:] |= started[1:] - ended[:-1] > resume_within
-    starts |= is_whole
-    starts[1:] |= is_whole[:-1]
-    is_finish = position >= complete_share * runtime
-    needed = np.where(np.isnan(runtime), np.inf, complete_share * runtime)
-    starts = _cut(
-        starts,
-        is_finish,
-        is_beyond=position > restart_share * runtime,
-        is_early=np.maximum(position - seconds, 0) <= restart_share * runtime,
-        watched=np.round(np.nan_to_num(seconds) * _US).astype("int64"),
-        needed=_whole_us(needed),
-    )
-    first = np.flatnonzero(starts)
-    viewings = _summed(plays, first, started, ended, seconds, runtime)
-    known = ~np.isnan(runtime) & ~(np.isnan(position) & np.isnan(seconds))
-    total = np.add.reduceat(np.nan_to_num(seconds), first) if len(first) else seconds[:0]
-    is_complete = (_any(is_finish, first) | (total >= needed[first])) | is_whole[first]
-    is_known = _any(known, first) | is_whole[first]
-    viewings["is_complete"] = pd.arrays.BooleanArray(is_complete & is_known, ~is_known)
-    viewings["watch_equivalents"] = viewings["watched_seconds"].to_numpy() / runtime[first]
-    enough = ~(viewings["watched_seconds"] < min_seconds).to_numpy()
-    viewings = viewings[enough].reset_index(drop=True)
-    return _numbered(viewings)
+    def sum_up(rows: slice) -> dict[str, np.ndarray]:
+        block = _block(log, rows, complete_share, restart_share)
+        viewings = _summed(block, _starts(block, resume_within), ids)
+        if min_seconds:
+            kept = ~(viewings["watched_seconds"] < min_seconds)
+            viewings = {name: values[kept] for name, values in viewings.items()}
+        return viewings | _numbered(viewings)
+
+    made = _in_turn(sum_up, _whole_viewers(log["viewer"]), len(plays))
+    viewings = _as_frame(made | {name: restored(made[name], plays[name]) for name in ids})
+    if not has_accounts:
+        # As a column of a frame it is shared until either is changed.
+        viewings.insert(1, "account", viewings["viewer"])
+    return viewings
 
 
 def find_runtimes(plays: pd.DataFrame) -> pd.DataFrame:
@@ -214,7 +212,9 @@ def _duration(resume_within) -> int:
     return microseconds
 
 
-def _in_order(plays: pd.DataFrame) -> pd.DataFrame:
+def _refuse_latest_dates(plays: pd.DataFrame) -> None:
+    if "latest" not in plays["row_is"].cat.categories:
+        return
     latest = plays["row_is"] == "latest"
     if latest.any():
         sources = sorted(plays["source"][latest].astype("str").unique())
@@ -223,133 +223,212 @@ def _in_order(plays: pd.DataFrame) -> pd.DataFrame:
             f"rows from {sources}: viewings cannot be read from them; ask the service for its "
             "full export."
         )
-    ids = [codes_of(plays[name], name)[0] for name in ("viewer", "title")]
-    started = plays["started_at"].array.asi8
-    if canonical_starts(ids, started, 0) is not None:
-        return plays
-    return plays.iloc[np.lexsort((started, *reversed(ids)))]
 
 
-def _measures(plays: pd.DataFrame, runtimes: pd.DataFrame | None) -> tuple[np.ndarray, ...]:
-    """Return watched seconds, position and runtime of each play, NaN where unknown."""
-    unknown = np.full(len(plays), np.nan)
-    measures = [
-        plays[name].to_numpy() if name in plays else unknown
-        for name in ("watched_seconds", "position_seconds", "runtime_seconds")
-    ]
+def _measures(plays: pd.DataFrame, runtimes: pd.DataFrame | None) -> dict[str, np.ndarray]:
+    """Return the columns of plays that tell time and progress, as far as they are there."""
+    measures = {
+        name: plays[name].array.asi8 for name in ("started_at", "ended_at") if name in plays
+    }
+    for name in ("watched_seconds", "position_seconds", "runtime_seconds"):
+        if name in plays:
+            measures[name] = plays[name].to_numpy()
     if runtimes is not None:
-        require_columns(runtimes, ["title", "runtime_seconds"], "runtimes")
-        if (again := runtimes["title"].duplicated()).any():
-            raise ValueError(
-                "`runtimes` must have one row per title, "
-                f"found {runtimes['title'][again].iloc[0]!r} twice."
-            )
-        names, titles = pd.Index(runtimes["title"].astype("object")), plays["title"]
-        if isinstance(titles.dtype, pd.CategoricalDtype):
-            row = names.get_indexer(titles.cat.categories.astype("object"))[titles.cat.codes]
-        else:
-            row = names.get_indexer(titles)
-        measures[2] = np.append(runtimes["runtime_seconds"].to_numpy("float64"), np.nan)[row]
+        measures["runtime_seconds"] = _given(runtimes, plays["title"])
+    if whole := {"completed", "logged"}.intersection(plays["row_is"].cat.categories):
+        measures["is_whole"] = plays["row_is"].isin(whole).to_numpy()
+    return measures
+
+
+def _given(runtimes: pd.DataFrame, titles: pd.Series) -> np.ndarray:
+    require_columns(runtimes, ["title", "runtime_seconds"], "runtimes")
+    if (again := runtimes["title"].duplicated()).any():
+        raise ValueError(
+            "`runtimes` must have one row per title, "
+            f"found {runtimes['title'][again].iloc[0]!r} twice."
+        )
+    seconds = np.append(runtimes["runtime_seconds"].to_numpy("float64"), np.nan)
+    return seconds[pd.Index(runtimes["title"]).get_indexer(titles)]
+
+
+def _in_order(log: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the columns in the order viewer, title, started_at."""
+    ids = [log["viewer"], log["title"]]
+    if canonical_starts(ids, log["started_at"], 0) is not None:
+        return log
+    order = np.lexsort((log["started_at"], *reversed(ids)))
+    return {name: gathered(values, order) for name, values in log.items()}
+
+
+def _whole_viewers(viewer: np.ndarray) -> list[slice]:
+    """Cut rows in order into blocks of whole viewers."""
+    cuts = np.searchsorted(viewer, viewer[::BLOCK])
+    edges = np.unique([*cuts, len(viewer)]).tolist()
+    return [slice(*pair) for pair in itertools.pairwise(edges)]
+
+
+def _in_turn(work: Callable[[slice], dict], parts: list[slice], length: int) -> dict:
+    """Put the columns that `work` makes of each part one after another, at most `length` long."""
+    # Memory that is not written to takes no room.
+    made = {name: np.empty(length, dtype=v.dtype) for name, v in work(slice(0, 0)).items()}
+    ends = [0] * (len(parts) + 1)
+    is_known = [threading.Event() for _ in ends]
+    is_known[0].set()
+
+    def put(n: int) -> None:
+        try:
+            columns = work(parts[n])
+            is_known[n].wait()
+            ends[n + 1] = ends[n] + len(columns["viewer"])
+        finally:
+            is_known[n + 1].set()
+        for name, values in columns.items():
+            made[name][ends[n] : ends[n + 1]] = values
+
+    in_threads(put, range(len(parts)))
+    for values in made.values():
+        values.resize(ends[-1], refcheck=False)
+    return made
+
+
+def _block(log: dict, rows: slice, complete_share: float, restart_share: float) -> dict:
+    """Return the columns of a block of plays, and what each play says by itself."""
+    block = {name: values[rows] for name, values in log.items()}
+    started = block["started_at"]
+    if "watched_seconds" not in block:
+        block["watched_seconds"] = np.full(len(started), np.nan)
+    seconds = block["watched_seconds"]
+    block["watched"] = _known_us(seconds)
+    ended = started + block["watched"]
+    if "ended_at" in block:
+        ended = np.where(block["ended_at"] == pd.NaT.value, ended, block["ended_at"])
+    block["ended_at"] = np.maximum(started, ended, out=ended)
+    if "runtime_seconds" not in block:
+        return block
     # A runtime of nothing is none.
-    measures[2] = np.where(measures[2] > 0, measures[2], np.nan)
-    return tuple(measures)
+    runtime = np.where(block["runtime_seconds"] > 0, block["runtime_seconds"], np.nan)
+    position = block.get("position_seconds", np.full(len(started), np.nan))
+    block["runtime_seconds"] = runtime
+    block["needed_seconds"] = np.where(np.isnan(runtime), np.inf, complete_share * runtime)
+    block["is_known"] = ~np.isnan(runtime) & ~(np.isnan(position) & np.isnan(seconds))
+    block["is_finish"] = position >= complete_share * runtime
+    block["is_beyond"] = position > restart_share * runtime
+    block["is_early"] = position - seconds <= restart_share * runtime
+    return block
 
 
-def _ended(plays: pd.DataFrame, started: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    ended = started + np.round(np.nan_to_num(seconds) * _US).astype("int64")
-    if "ended_at" in plays:
-        known = plays["ended_at"].notna().to_numpy()
-        ended = np.where(known, plays["ended_at"].array.asi8, ended)
-    return np.maximum(started, ended)
+def _known_us(seconds: np.ndarray) -> np.ndarray:
+    """Return whole microseconds, 0 where unknown."""
+    us = seconds * _US
+    np.rint(us, out=us)
+    if np.isnan(us).any():
+        us = np.nan_to_num(us)
+    return us.astype("int64")
 
 
-def _new_titles(plays: pd.DataFrame) -> np.ndarray:
-    """Return where another viewer or title begins."""
-    starts = np.zeros(len(plays), dtype=bool)
-    starts[:1] = True
-    for name in ("viewer", "title"):
-        codes, _ = codes_of(plays[name], name)
-        starts[1:] |= codes[1:] != codes[:-1]
+def _starts(block: dict[str, np.ndarray], resume_within: int) -> np.ndarray:
+    """Return which plays of a block start a viewing."""
+    starts = _new_titles(block)
+    starts[1:] |= block["started_at"][1:] - block["ended_at"][:-1] > resume_within
+    if "is_whole" in block:
+        starts |= block["is_whole"]
+        starts[1:] |= block["is_whole"][:-1]
+    if "runtime_seconds" in block:
+        _cut(starts, block)
     return starts
 
 
-def _whole_us(seconds: np.ndarray) -> np.ndarray:
-    whole = np.full(len(seconds), _NEVER)
-    known = np.isfinite(seconds)
-    whole[known] = np.round(seconds[known] * _US).astype("int64")
-    return whole
+def _new_titles(rows: dict[str, np.ndarray]) -> np.ndarray:
+    """Return where another viewer or title begins."""
+    viewer, title = rows["viewer"], rows["title"]
+    starts = np.ones(len(viewer), dtype=bool)
+    np.not_equal(viewer[1:], viewer[:-1], out=starts[1:])
+    starts[1:] |= title[1:] != title[:-1]
+    return starts
 
 
-def _cut(
-    starts: np.ndarray,
-    is_finish: np.ndarray,
-    *,
-    is_beyond: np.ndarray,
-    is_early: np.ndarray,
-    watched: np.ndarray,
-    needed: np.ndarray,
-) -> np.ndarray:
-    """Return where viewings start, given where other things than their progress cut them.
+def _cut(starts: np.ndarray, block: dict[str, np.ndarray]) -> None:
+    """Add where viewings start to where other things than their progress cut them.
 
     A viewing ends before the first play that starts over, or that comes after its finish.
     What follows is a viewing with a progress of its own, so that each round finds one more
     in every sequence of plays that has any.
     """
-    starts = starts.copy()
+    is_finish, is_beyond, is_early = (block[n] for n in ("is_finish", "is_beyond", "is_early"))
     # Most cuts lie between neighbours, and are found at once.
     starts[1:] |= is_finish[:-1] | (is_early[1:] & is_beyond[:-1])
-    rows = np.arange(len(starts))
+    goes_on = ~starts
+    goes_on[:-1] |= goes_on[1:]
+    rows = np.flatnonzero(goes_on)
     while len(rows):
         is_start = starts[rows]
         sequence = np.cumsum(is_start) - 1
         head = np.flatnonzero(is_start)[sequence]
         over = _before(is_beyond[rows], head) > 0
         done = _before(is_finish[rows], head) > 0
-        done |= _before(watched[rows], head) >= needed[rows]
+        needed = np.round(block["needed_seconds"][rows] * _US)
+        done |= _before(block["watched"][rows], head) >= needed
         cut = np.flatnonzero((done | (is_early[rows] & over)) & ~is_start)
-        sequences, at = np.unique(sequence[cut], return_index=True)
-        starts[rows[cut[at]]] = True
+        cut = cut[np.diff(sequence[cut], prepend=-1) > 0]
+        starts[rows[cut]] = True
         tail = np.full(sequence[-1] + 1, len(rows))
-        tail[sequences] = cut[at]
+        tail[sequence[cut]] = cut
         rows = rows[np.arange(len(rows)) >= tail[sequence]]
-    return starts
 
 
 def _before(values: np.ndarray, head: np.ndarray) -> np.ndarray:
     """Sum values from the head of each row's sequence to the row before it."""
-    before = np.cumsum(values, dtype="int64") - values
+    before = np.cumsum(values, dtype="int32" if values.dtype == bool else "int64") - values
     return before - before[head]
 
 
-def _any(holds: np.ndarray, first: np.ndarray) -> np.ndarray:
-    return np.logical_or.reduceat(holds, first) if len(first) else holds[:0]
-
-
-def _summed(plays, first, started, ended, seconds, runtime) -> pd.DataFrame:
-    """Return one row per viewing with what its plays sum up to."""
-    names = [name for name in ("viewer", "account", "title", "series") if name in plays]
-    last = np.maximum.reduceat(ended, first) if len(first) else ended[:0]
-    return pd.DataFrame(
-        {name: plays[name].array[first] for name in names}
-        | {
-            "started_at": pd.to_datetime(started[first], unit="us", utc=True).as_unit("us"),
-            "ended_at": pd.to_datetime(last, unit="us", utc=True).as_unit("us"),
-            "watched_seconds": np.add.reduceat(seconds, first) if len(first) else seconds[:0],
-            "n_plays": np.diff(np.append(first, len(plays))),
-        },
-        copy=False,
-    )
-
-
-def _numbered(viewings: pd.DataFrame) -> pd.DataFrame:
-    """Number the viewings of each viewer and title, and say which came after a finish."""
-    first = np.flatnonzero(_new_titles(viewings))
-    n_viewings = np.diff(np.append(first, len(viewings)))
-    head = np.repeat(first, n_viewings)
-    is_complete = viewings["is_complete"].array
-    finished = _before(is_complete.to_numpy(bool, na_value=False), head) > 0
-    unknown = (_before(is_complete.isna(), head) > 0) & ~finished
-    viewings.insert(len(viewings.columns) - 2, "viewing_no", np.arange(len(viewings)) - head + 1)
-    is_rewatch = pd.arrays.BooleanArray(finished, unknown)
-    viewings.insert(len(viewings.columns) - 1, "is_rewatch", is_rewatch)
+def _summed(block: dict, starts: np.ndarray, ids: list[str]) -> dict[str, np.ndarray]:
+    """Return what the plays of each viewing sum up to."""
+    first = np.flatnonzero(starts)
+    viewings = {name: block[name][first] for name in [*ids, "started_at"]}
+    viewings["ended_at"] = np.maximum.reduceat(block["ended_at"], first)
+    viewings["watched_seconds"] = np.add.reduceat(block["watched_seconds"], first)
+    viewings["n_plays"] = np.diff(first, append=len(block["started_at"]))
+    runtime, (is_complete, is_known) = np.nan, np.zeros((2, len(first)), dtype=bool)
+    if "runtime_seconds" in block:
+        runtime = block["runtime_seconds"][first]
+        total = viewings["watched_seconds"]
+        if np.isnan(total).any():
+            total = np.add.reduceat(np.nan_to_num(block["watched_seconds"]), first)
+        # Nothing of a viewing comes after its finish.
+        is_complete = block["is_finish"][first + viewings["n_plays"] - 1]
+        is_complete |= total >= block["needed_seconds"][first]
+        is_known = np.ones(len(first), dtype=bool)
+        if not block["is_known"].all():
+            is_known = np.logical_or.reduceat(block["is_known"], first)
+    if "is_whole" in block:
+        is_complete |= block["is_whole"][first]
+        is_known |= block["is_whole"][first]
+    viewings["is_complete"], viewings["is_unknown"] = is_complete & is_known, ~is_known
+    viewings["watch_equivalents"] = viewings["watched_seconds"] / runtime
     return viewings
+
+
+def _numbered(viewings: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Number the viewings of each viewer and title, and say which came after a finish."""
+    is_first = _new_titles(viewings)
+    head = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
+    number = np.arange(1, len(head) + 1) - head
+    finished = _any_before(viewings["is_complete"], head, number)
+    unknown = _any_before(viewings["is_unknown"], head, number) & ~finished
+    return {"viewing_no": number, "is_rewatch": finished, "may_be_rewatch": unknown}
+
+
+def _any_before(holds: np.ndarray, head: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Return whether something holds of a viewing before; mostly it does of all or of none."""
+    if holds.all():
+        return number > 1
+    return _before(holds, head) > 0 if holds.any() else holds
+
+
+def _as_frame(made: dict) -> pd.DataFrame:
+    for name in ("started_at", "ended_at"):
+        made[name] = pd.array(made[name], dtype="datetime64[us, UTC]", copy=False)
+    for name, unknown in (("is_complete", "is_unknown"), ("is_rewatch", "may_be_rewatch")):
+        made[name] = pd.arrays.BooleanArray(made[name], made[unknown])
+    return pd.DataFrame({name: made[name] for name in _COLUMNS if name in made}, copy=False)
