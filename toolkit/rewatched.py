@@ -311,14 +311,21 @@ def _beta_of(k: np.ndarray, n: np.ndarray) -> tuple[float, float]:
             f"{k.sum():.0f} of {n.sum():.0f} who did."
         )
 
-    def loss(free: np.ndarray) -> float:
+    def loss(free: np.ndarray) -> tuple[float, np.ndarray]:
         a, b = _ab(free)
-        return -(special.betaln(a + k, b + n - k) - special.betaln(a, b)).sum()
+        both = special.digamma(a + b) - special.digamma(a + b + n)
+        by_a = (special.digamma(a + k) - special.digamma(a) + both).sum()
+        by_b = (special.digamma(b + n - k) - special.digamma(b) + both).sum()
+        # Along the log odds of the mean a grows as b falls, along the other both grow.
+        slope = np.array([(by_a - by_b) * a * b / (a + b), by_a * a + by_b * b])
+        return -(special.betaln(a + k, b + n - k) - special.betaln(a, b)).sum(), -slope
 
     rate = k.sum() / n.sum()
     starts = [np.array([special.logit(rate), np.log(people)]) for people in (2.0, 50.0)]
     limits = [(-23.0, 23.0), (np.log(1e-3), np.log(_MOST_PEOPLE))]
-    fits = [optimize.minimize(loss, s, method="L-BFGS-B", bounds=limits) for s in starts]
+    # Steps on to the last digits, which would else depend on the processor.
+    options = {"jac": True, "bounds": limits, "options": {"ftol": 0.0, "gtol": 1e-9}}
+    fits = [optimize.minimize(loss, s, method="L-BFGS-B", **options) for s in starts]
     best = min(fits, key=lambda fit: fit.fun)
     one_rate = -(special.xlogy(k, rate) + special.xlog1py(n - k, -rate)).sum()
     if one_rate - best.fun < 1e-3:
