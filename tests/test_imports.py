@@ -12,11 +12,11 @@ import toolkit
 
 PACKAGE = Path(toolkit.__file__).parent
 LAYERS = [
-    {"tables", "order", "privacy.keys", "titles"},
+    {"tables", "order", "privacy.keys", "privacy.refusals", "titles"},
     {"intervals"},
     {"days"},
-    {"loaders", "viewings", "store"},
-    {"streaks", "streak_ends", "audience", "sittings", "surprise", "effects"}
+    {"loaders", "viewings", "store", "warehouse"},
+    {"streaks", "streak_counts", "streak_ends", "audience", "sittings", "surprise", "effects"}
     | {"viewer_periods", "returns", "cohorts", "cohort_tables", "activity", "projection"}
     | {"rewatch", "rewatched", "copying", "recency", "repeat_models", "rhythm", "dirichlet"}
     | {"count_laws", "likelihood", "count_fits", "power_laws", "tails"},
@@ -28,6 +28,8 @@ RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # These stand on loaders and measures, and nothing stands on them.
 ROOFS = {"privacy", "scale"}
 SIMULATOR_MAY_USE = {"tables", "privacy.keys"}
+# Two rooms of `privacy` lie below the loaders, which make pseudonyms.
+GROUND = {"privacy.keys", "privacy.refusals"}
 # The package itself and its folders only gather names.
 GATHERERS = {"", "privacy"}
 
@@ -69,7 +71,7 @@ def origin(node, module, modules):
 
 
 def room(module):
-    return module if module == "privacy.keys" else module.split(".")[0]
+    return module if module in GROUND else module.split(".")[0]
 
 
 def misplaced(module, source, modules=tuple(SOURCES)):

@@ -5,7 +5,8 @@ import importlib
 from toolkit.days import first_full_day, last_full_day, to_viewer_days
 from toolkit.loaders import Dataset, load_dataset, load_plays, load_sample, load_table
 from toolkit.privacy.keys import DEMONSTRATION_KEY
-from toolkit.streaks import count_streaks, find_streaks, longest_streaks, watched_every_day
+from toolkit.streak_counts import count_streaks
+from toolkit.streaks import find_streaks, longest_streaks, watched_every_day
 from toolkit.tables import combine_plays, exclude, fingerprint, loss_table
 from toolkit.viewings import find_runtimes, to_viewings
 
@@ -64,6 +65,9 @@ _ON_USE = {
     "retention_matrix": "cohort_tables",
     "rewatch_gaps": "rewatch",
     "rewatch_rates": "rewatched",
+    "risk_sentence": "privacy.risk",
+    "run": "scale",
+    "scoreboard_attack": "privacy.risk",
     "setup": "figures",
     "shrink_rates": "rewatched",
     "simulate_plays": "simulate",
@@ -72,6 +76,8 @@ _ON_USE = {
     "stickiness": "activity",
     "streak_survival": "streak_ends",
     "uncovered_artists": "drawn",
+    "unicity": "privacy.risk",
+    "viewer_days_sql": "warehouse",
     "wilson": "intervals",
     "write_store": "store",
 }

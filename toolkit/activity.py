@@ -21,7 +21,7 @@ from toolkit.viewer_periods import (
     unpack_periods,
 )
 
-__all__ = ["days_watched", "frequency_recency", "lifecycle", "stickiness"]
+__all__ = ["days_watched", "frequency_recency", "lifecycle", "shares_reaching", "stickiness"]
 
 _SHARES = {
     "n_viewers": "int64",
@@ -240,12 +240,17 @@ def days_watched(
     n_viewers = np.bincount(n_days, minlength=size + 1)
     if viewers is not None:
         n_viewers[0] = np.count_nonzero(holds) - len(n_days)
+    k = np.arange(0 if viewers is not None else 1, size + 1 if n_viewers.any() else 0)
+    return shares_reaching(k, n_viewers[k], confidence)
+
+
+def shares_reaching(n_days: np.ndarray, n_viewers: np.ndarray, confidence: float) -> pd.DataFrame:
+    """Return what `days_watched` says, from how many watched on so many days."""
     n_reaching = np.cumsum(n_viewers[::-1])[::-1]
-    total = n_reaching[0]
-    k = np.arange(0 if viewers is not None else 1, size + 1 if total else 0)
-    low, high = wilson(n_reaching[k], total, confidence=confidence)
-    table = {"n_days": k, "n_viewers": n_viewers[k], "n_reaching": n_reaching[k]}
-    table |= {"share_reaching": n_reaching[k] / max(total, 1), "low": low, "high": high}
+    total = n_viewers.sum()
+    low, high = wilson(n_reaching, total, confidence=confidence)
+    table = {"n_days": n_days, "n_viewers": n_viewers, "n_reaching": n_reaching}
+    table |= {"share_reaching": n_reaching / max(total, 1), "low": low, "high": high}
     return pd.DataFrame(table)
 
 

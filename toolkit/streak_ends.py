@@ -8,9 +8,10 @@ from scipy import special
 
 from toolkit.intervals import log_log_limits
 from toolkit.order import codes_of
-from toolkit.tables import as_streaks, require_columns, require_confidence
+from toolkit.streak_counts import group_numbers, tally_streaks
+from toolkit.tables import require_confidence
 
-__all__ = ["streak_survival"]
+__all__ = ["streak_survival", "survival_of_tally"]
 
 _CURVE = ["n_days", "at_risk", "people", "ended", "hazard", "survival", "low", "high"]
 _LEFT_OUT = ["n_left_out", "n_start_unknown"]
@@ -129,68 +130,59 @@ def streak_survival(
     >>> float(streaks["n_days"].mean()), float(streaks.loc[alive, "n_days"].mean())
     (2.6, 4.0)
     """
+    return survival_of_tally(
+        tally_streaks(streaks, groups=groups), groups=groups, confidence=confidence
+    )
+
+
+def survival_of_tally(
+    tally: pd.DataFrame,
+    *,
+    groups: str | Sequence[str] | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Return what `streak_survival` says of streaks, from their tally."""
     require_confidence(confidence)
-    streaks = as_streaks(streaks)
     groups = [groups] if isinstance(groups, str) else list(groups or [])
-    group = _numbered(streaks, groups)
-    left_out, unknown = _starts(streaks)
-    account, _ = codes_of(streaks["account"], "account")
-    is_open = streaks["is_open"].to_numpy()
-    known = streaks["n_days"].to_numpy() - is_open
-    if (known + is_open < 1).any():
-        raise ValueError("`n_days` must be 1 or more on every streak, found less.")
+    if taken := [name for name in groups if name in _CURVE + _LEFT_OUT]:
+        raise ValueError(f"`groups` must not be columns of the result, got {taken}.")
+    group, n = group_numbers(tally, groups), tally["n_streaks"].to_numpy()
+    left_out = tally["may_start_earlier"].fillna(False).to_numpy(bool)
+    unknown = tally["may_start_earlier"].isna().to_numpy(bool)
+    account, _ = codes_of(tally["account"], "account")
+    is_open = tally["is_open"].to_numpy()
+    known = tally["n_days"].to_numpy() - is_open
 
     used = np.flatnonzero(~left_out & (known > 0))
     used = used[np.argsort(group[used], kind="stable")]
     first = np.flatnonzero(np.diff(group[used], prepend=-1))
     curves = [
-        _curve(known[rows], ~is_open[rows], account[rows], confidence)
+        _curve(known[rows], ~is_open[rows], account[rows], n[rows], confidence)
         for rows in np.split(used, first[1:])
     ]
     table = pd.DataFrame({name: np.concatenate([c[name] for c in curves]) for name in _CURVE})
     # Each group's first row, as often as its curve has rows.
     head = used[first].repeat([len(curve["n_days"]) for curve in curves][: len(first)])
     for name, which in zip(_LEFT_OUT, (left_out, unknown), strict=True):
-        table[name] = np.bincount(group[which], minlength=len(streaks))[group[head]]
-    return pd.concat([streaks.iloc[head][groups].reset_index(drop=True), table], axis=1)
+        table[name] = _counted(group[which], n[which], len(tally))[group[head]]
+    return pd.concat([tally.iloc[head][groups].reset_index(drop=True), table], axis=1)
 
 
-def _numbered(streaks: pd.DataFrame, groups: list) -> np.ndarray:
-    """Return the number of each streak's group."""
-    require_columns(streaks, groups, "streaks")
-    if taken := [name for name in groups if name in _CURVE + _LEFT_OUT]:
-        raise ValueError(f"`groups` must not be columns of the result, got {taken}.")
-    if not groups:
-        return np.zeros(len(streaks), dtype="int64")
-    return streaks.groupby(groups, observed=True, dropna=False).ngroup().to_numpy()
-
-
-def _starts(streaks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Say which streaks may have begun before the log, and of which it is not known."""
-    if "may_start_earlier" not in streaks:
-        return np.zeros(len(streaks), dtype=bool), np.ones(len(streaks), dtype=bool)
-    may_start_earlier = streaks["may_start_earlier"]
-    return (
-        may_start_earlier.fillna(False).to_numpy(bool),
-        may_start_earlier.isna().to_numpy(bool),
-    )
-
-
-def _curve(known: np.ndarray, ended: np.ndarray, account: np.ndarray, confidence: float) -> dict:
-    """Return the columns of one group, of streaks whose fate is known up to some length."""
+def _curve(known, ended, account, n: np.ndarray, confidence: float) -> dict:
+    """Return the columns of one group, of n streaks a row whose fate is known up to some length."""
     accounts, account = np.unique(account, return_inverse=True)
     size = int(known.max(initial=0))
-    at_risk = _reaching(known, size)
-    n_ended = np.bincount(known[ended] - 1, minlength=size)
+    at_risk = _reaching(known, n, size)
+    n_ended = _counted(known[ended] - 1, n[ended], size)
     hazard = n_ended / at_risk
     survival = np.cumprod(1 - hazard)
     longest = np.zeros(len(accounts), dtype="int64")
     np.maximum.at(longest, account, known)
-    people = _reaching(longest, size)
+    people = _reaching(longest, np.ones_like(longest), size)
     error = np.full(size, np.inf)
     if (n_accounts := len(accounts)) > 1:
         variance = np.maximum(
-            _variance(known, ended, account, longest, n_ended, at_risk),
+            _variance(known, ended, account, n, longest, n_ended, at_risk),
             np.cumsum(n_ended / (at_risk * np.maximum(at_risk - n_ended, 1))),
         )
         upper = (1 + confidence) / 2
@@ -201,7 +193,7 @@ def _curve(known: np.ndarray, ended: np.ndarray, account: np.ndarray, confidence
     return dict(zip(_CURVE, columns, strict=True))
 
 
-def _variance(known, ended, account, longest, n_ended, at_risk) -> np.ndarray:
+def _variance(known, ended, account, n, longest, n_ended, at_risk) -> np.ndarray:
     """Return the variance between accounts of the logarithm of the survival at each length."""
     # One cell for each account and length up to its longest, account after account.
     end = np.cumsum(longest)
@@ -209,8 +201,8 @@ def _variance(known, ended, account, longest, n_ended, at_risk) -> np.ndarray:
     owner = np.repeat(np.arange(len(longest)), longest)
     k = np.arange(len(owner)) - start[owner]
     cell = start[account] + known - 1
-    own_ended = np.bincount(cell[ended], minlength=len(owner))
-    longer = np.append(np.cumsum(np.bincount(cell, minlength=len(owner))[::-1])[::-1], 0)
+    own_ended = _counted(cell[ended], n[ended], len(owner))
+    longer = np.append(np.cumsum(_counted(cell, n, len(owner))[::-1])[::-1], 0)
     own_at_risk = longer[:-1] - longer[end][owner]
     # Where all end the survival is 0 and has limits of another kind.
     left = np.maximum(at_risk - n_ended, 1)
@@ -222,6 +214,11 @@ def _variance(known, ended, account, longest, n_ended, at_risk) -> np.ndarray:
     return np.bincount(k, so_far**2, minlength=len(at_risk)) + gone
 
 
-def _reaching(lengths: np.ndarray, size: int) -> np.ndarray:
-    """Count the lengths that are at least 1, 2, ... `size`."""
-    return np.cumsum(np.bincount(lengths - 1, minlength=size)[::-1])[::-1]
+def _reaching(lengths: np.ndarray, n: np.ndarray, size: int) -> np.ndarray:
+    """Count the lengths, each as often as it is there, that are at least 1, 2, ... `size`."""
+    return np.cumsum(_counted(lengths - 1, n, size)[::-1])[::-1]
+
+
+def _counted(numbers: np.ndarray, n: np.ndarray, size: int) -> np.ndarray:
+    """Count numbers below `size`, each as often as it is there."""
+    return np.bincount(numbers, n, minlength=size).astype("int64")

@@ -1,6 +1,5 @@
 """Streaks: who kept it up, for how long, and whether it still goes on."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -29,25 +28,27 @@ from toolkit.tables import (
     as_streaks,
     as_viewer_days,
     as_whole_number,
-    require_choice,
     require_columns,
     unit_of,
 )
 from toolkit.viewer_periods import UNKNOWN, is_used, observed_days, of_viewers, viewer_codes
 
 __all__ = [
+    "NotWatched",
     "available_days",
-    "count_streaks",
     "find_streaks",
     "longest_streaks",
     "watched_every_day",
 ]
 
-_COUNTS = ["n_days", "n_streaks", "people", "n_reaching", "people_reaching"]
 _ALL_ALONG = {
     "available_from": pd.Timestamp("1900-01-01"),
     "available_until": pd.Timestamp("2200-01-01"),
 }
+
+
+class NotWatched(ValueError):
+    """A title that nobody of a table watched, which others may have."""
 
 
 def find_streaks(
@@ -292,100 +293,6 @@ def watched_every_day(
     return streaks[whole].reset_index(drop=True)
 
 
-def count_streaks(
-    streaks: pd.DataFrame,
-    *,
-    which: Literal["all", "open", "ended"] = "all",
-    groups: str | Sequence[str] | None = None,
-) -> pd.DataFrame:
-    """Count streaks and people by length: N(k), the table that tells models apart.
-
-    Parameters
-    ----------
-    streaks : pandas.DataFrame
-        A streaks table.
-    which : {'all', 'open', 'ended'}, default 'all'
-        Which streaks count; the length of an open one is a lower bound.
-    groups : str or list of str, optional
-        Columns of `streaks` within which to count.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per length from 1 to the longest (of each group):
-
-        * the columns of `groups`
-        * ``n_days`` : int, k
-        * ``n_streaks`` : int, streaks of exactly k days
-        * ``people`` : int, distinct accounts with such a streak
-        * ``n_reaching`` : int, streaks of k days or more
-        * ``people_reaching`` : int, distinct accounts with such a streak
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or `which` is unknown.
-
-    Notes
-    -----
-    One count cannot tell models apart, the whole of N(k) can: with one daily probability
-    for everyone N(k+1)/N(k) is constant; with probabilities that differ it rises.
-
-    Examples
-    --------
-    >>> viewer_days = pd.DataFrame({
-    ...     "viewer": ["ann", "ann", "bob"],
-    ...     "day": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-02"]),
-    ... })
-    >>> count_streaks(find_streaks(viewer_days, as_of="2024-03-31"))
-       n_days  n_streaks  people  n_reaching  people_reaching
-    0       1          1       1           2                2
-    1       2          1       1           1                1
-    """
-    require_choice(which, ["all", "open", "ended"], "which")
-    streaks = as_streaks(streaks)
-    groups = [groups] if isinstance(groups, str) else list(groups or [])
-    require_columns(streaks, groups, "streaks")
-    if taken := [name for name in groups if name in _COUNTS]:
-        raise ValueError(f"`groups` must not be columns of the result, got {taken}.")
-    if which != "all":
-        streaks = streaks[streaks["is_open"] == (which == "open")]
-
-    group = np.zeros(len(streaks), dtype="int64")
-    if groups:
-        group = streaks.groupby(groups, observed=True, dropna=False).ngroup().to_numpy()
-    lengths = streaks["n_days"].to_numpy()
-    rows = pd.DataFrame({"group": group, "n_days": lengths, "account": streaks["account"].array})
-    longest = rows.groupby("group")["n_days"].max().to_numpy()
-    # One cell for each length from 1 to the longest of each group, group after group.
-    start = np.cumsum(longest) - longest
-    n_cells = int(longest.sum())
-    furthest = rows.groupby(["group", "account"], observed=True)["n_days"].max().reset_index()
-    exactly, people, people_at_most = (
-        np.bincount(start[some["group"]] + some["n_days"] - 1, minlength=n_cells)
-        for some in (rows, rows.drop_duplicates(), furthest)
-    )
-    cell = np.repeat(np.arange(len(longest)), longest)
-    counts = pd.DataFrame(
-        {
-            "n_days": np.arange(n_cells) - start[cell] + 1,
-            "n_streaks": exactly,
-            "people": people,
-            "n_reaching": _reaching(exactly, cell),
-            "people_reaching": _reaching(people_at_most, cell),
-        }
-    )
-    if not groups:
-        return counts
-    names = streaks.iloc[np.unique(group, return_index=True)[1]][groups].iloc[cell]
-    return pd.concat([names.reset_index(drop=True), counts], axis=1)
-
-
-def _reaching(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Sum the counts of each length and all longer ones of the same group."""
-    return pd.Series(counts[::-1]).groupby(group[::-1]).cumsum().to_numpy()[::-1]
-
-
 def _steady_runs(viewer_days: pd.DataFrame, names: list, start: int, end: int):
     """Return the columns of runs of days without a gap, their first and last day and length.
 
@@ -512,5 +419,5 @@ def _of_unit(viewer_days: pd.DataFrame, unit: str, wanted) -> pd.DataFrame:
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
     known = column.cat.categories if is_category else column.unique()
     if len(known) and wanted not in known:
-        raise ValueError(f"`{unit}` must be one of the table's {len(known)}, got {wanted!r}.")
+        raise NotWatched(f"`{unit}` must be one of the table's {len(known)}, got {wanted!r}.")
     return viewer_days[column == wanted]

@@ -21,6 +21,7 @@ __all__ = [
     "as_viewings",
     "as_whole_number",
     "combine_plays",
+    "count_reasons",
     "exclude",
     "fingerprint",
     "loss_table",
@@ -28,6 +29,7 @@ __all__ = [
     "require_columns",
     "require_confidence",
     "require_one_account",
+    "shares_lost",
     "unit_column",
     "unit_of",
     "used_plays",
@@ -255,22 +257,35 @@ def loss_table(plays: pd.DataFrame, *, by: str | Sequence[str] | None = None) ->
         reason  n_rows  share
     0  trailer       1    0.5
     """
+    return shares_lost(count_reasons(plays, by=by), by=by)
+
+
+def count_reasons(plays: pd.DataFrame, *, by: str | Sequence[str] | None = None) -> pd.DataFrame:
+    """Count the rows of each reason in each group, and those without one."""
     plays = as_plays(plays)
     groups = [by] if isinstance(by, str) else list(by or [])
     require_columns(plays, groups, "plays")
     if taken := [name for name in groups if name in ("reason", "n_rows", "share", "excluded")]:
         raise ValueError(f"`by` must not be columns of the result, got {taken}.")
-    group = np.zeros(len(plays), dtype="int64")
+    rows = plays[groups].assign(reason=plays["excluded"].astype("str"))
+    return (
+        rows.groupby([*groups, "reason"], observed=True, dropna=False)
+        .size()
+        .reset_index(name="n_rows")
+    )
+
+
+def shares_lost(counts: pd.DataFrame, *, by: str | Sequence[str] | None = None) -> pd.DataFrame:
+    """Return what `loss_table` says of rows, from their counts by reason, of one part or more."""
+    groups = [by] if isinstance(by, str) else list(by or [])
+    counts = counts.groupby([*groups, "reason"], observed=True, dropna=False)["n_rows"].sum()
+    counts = counts.reset_index()
+    group = np.zeros(len(counts), dtype="int64")
     if groups:
-        group = plays.groupby(groups, observed=True, dropna=False).ngroup().to_numpy()
-    rows = pd.DataFrame({"group": group, "reason": plays["excluded"].astype("str")})
-    lost = rows.dropna().groupby(["group", "reason"]).size().rename("n_rows").reset_index()
-    lost = lost.sort_values(["group", "n_rows"], ascending=[True, False], kind="stable")
-    lost = lost.reset_index(drop=True)
-    lost["share"] = lost["n_rows"] / np.bincount(group, minlength=1)[lost["group"]]
-    first = np.unique(group, return_index=True)[1]
-    names = plays[groups].iloc[first].iloc[lost["group"]].reset_index(drop=True)
-    return pd.concat([names, lost.drop(columns="group")], axis=1)
+        group = counts.groupby(groups, observed=True, dropna=False).ngroup().to_numpy()
+    lost = counts.assign(share=counts["n_rows"] / np.bincount(group, counts["n_rows"])[group])
+    lost = lost.iloc[np.lexsort((-counts["n_rows"], group))]
+    return lost.dropna(subset="reason").reset_index(drop=True)
 
 
 def fingerprint(frame: pd.DataFrame) -> str:
@@ -428,10 +443,13 @@ def require_one_account(name: str, frame: pd.DataFrame) -> None:
     """Refuse a table in which a viewer has two accounts, or an account is missing."""
     viewer = frame["viewer"]
     if isinstance(viewer.dtype, pd.CategoricalDtype):
-        row = viewer.cat.codes.to_numpy()
+        row = viewer.array.codes
     else:
         row = np.unique(viewer, return_inverse=True)[1]
     codes, _ = codes_of(frame["account"], "account")
+    if np.shares_memory(codes, row):
+        # The viewers are the accounts.
+        return
     home = np.zeros(int(row.max(initial=-1)) + 1, dtype=codes.dtype)
     home[row] = codes
     if (two := codes != home[row]).any():

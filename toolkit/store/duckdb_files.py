@@ -23,7 +23,7 @@ __all__ = ["opened_file"]
 
 _MEMORY = "1GB"
 # The same bits as in `bucket_of`.
-_BUCKET = "coalesce(('0x' || left(sha256(viewer::VARCHAR), 15))::BIGINT % {n_buckets}, 0)"
+_BUCKET = "('0x' || left(sha256(viewer::VARCHAR), 15))::BIGINT % {n_buckets}"
 _FORMS = {"viewer": "v_[a-z2-7]{16}", "account": "[av]_[a-z2-7]{16}"}
 _WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT")} | {
     f"{sign}{size}" for sign in ("", "U") for size in ("INTEGER", "BIGINT")
@@ -54,6 +54,9 @@ def opened_file(
     settings = {
         "autoinstall_known_extensions": False,
         "memory_limit": _MEMORY,
+        # Rows go to their files soon, all of which stay open, instead of filling the memory.
+        "partitioned_write_flush_threshold": 8192,
+        "partitioned_write_max_open_files": 200,
         "preserve_insertion_order": False,
         "temp_directory": str(spill),
     }
@@ -118,9 +121,15 @@ def _part(connection, spill: Path, n_buckets: int) -> None:
     none, parts = _quoted(spill / "none.parquet"), _quoted(spill)
     connection.execute(f"COPY (SELECT * FROM log LIMIT 0) TO {none} (FORMAT parquet)")
     bucket = _BUCKET.format(n_buckets=n_buckets)
+    # A viewer is hashed once, not on each of its rows.
     connection.execute(
-        f"COPY (SELECT *, {bucket} AS in_bucket FROM log) TO {parts} "
-        "(FORMAT parquet, PARTITION_BY (in_bucket), COMPRESSION zstd, OVERWRITE_OR_IGNORE)"
+        f"CREATE OR REPLACE TEMP TABLE homes AS SELECT viewer, {bucket} AS home "
+        "FROM (SELECT DISTINCT viewer FROM log)"
+    )
+    connection.execute(
+        "COPY (SELECT log.*, coalesce(home, 0) AS in_bucket FROM log LEFT JOIN homes "
+        f"USING (viewer)) TO {parts} (FORMAT parquet, PARTITION_BY (in_bucket), "
+        "COMPRESSION snappy, OVERWRITE_OR_IGNORE)"
     )
 
 

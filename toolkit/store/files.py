@@ -8,21 +8,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit.order import stored, taken
+from toolkit.order import canonical_starts, stored, taken
 from toolkit.privacy.keys import has_pseudonym_form
 from toolkit.tables import PLAYS, as_plays
 
 __all__ = [
     "as_storable",
+    "bucket_numbers",
     "bucket_of",
     "from_parquet",
     "in_order",
     "kinds_of",
     "split",
+    "tidied",
     "to_parquet",
 ]
 
 _ORDER = ["viewer", "title", "started_at"]
+_ORDER_OF_OTHERS = ["viewer", "title", "series", "day", "first_day"]
 _CATEGORY = "category of "
 
 
@@ -65,36 +68,48 @@ def bucket_of(viewer: str | int, n_buckets: int) -> int:
 
 def split(plays: pd.DataFrame, n_buckets: int):
     """Yield the rows of each bucket; rows without a viewer are in the first one."""
-    viewer = plays["viewer"]
-    if isinstance(viewer.dtype, pd.CategoricalDtype):
-        codes, ids = stored(viewer), viewer.cat.categories
-    else:
-        codes, ids = pd.factorize(viewer)
-    home = np.array([bucket_of(i, n_buckets) for i in ids] + [0], dtype="int32")
-    bucket = home[codes]
+    bucket = bucket_numbers(plays["viewer"], n_buckets)
     order = np.argsort(bucket, kind="stable")
     ends = np.searchsorted(bucket[order], np.arange(n_buckets + 1))
     for low, high in itertools.pairwise(ends):
         yield _at(plays, order[low:high])
 
 
-def in_order(plays: pd.DataFrame) -> pd.DataFrame:
-    """Return rows by viewer, title, start and then all columns, so that equal sets look equal.
+def bucket_numbers(viewer: pd.Series, n_buckets: int) -> np.ndarray:
+    """Return the bucket of each row's viewer, the first one where there is none."""
+    codes, ids = pd.factorize(viewer)
+    home = np.array([bucket_of(i, n_buckets) for i in ids] + [0], dtype="int32")
+    return home[codes]
 
-    Only categories that occur are kept, sorted: others would name people who are not there.
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return plays by viewer, title, start and then all columns, so that equal sets look equal.
+
+    Other tables with `viewer` have the order of their own columns.  Only categories that
+    occur are kept, sorted: others would name people who are not there.
     """
-    plays = pd.DataFrame({name: _tidied(plays[name]) for name in plays})
-    keys = [_numbers(plays[name]) for name in _ORDER]
-    order = np.lexsort(keys[::-1])
-    same = np.ones(max(len(order) - 1, 0), dtype=bool)
-    for key in keys:
-        same &= key[order[1:]] == key[order[:-1]]
-    if same.any():
-        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
-        rows = _at(plays, order[tied]).set_axis(order[tied])
-        then = [name for name in rows if name not in _ORDER]
-        order[tied] = rows.sort_values([*_ORDER, *then], kind="stable").index
-    return _at(plays, order)
+    table = pd.DataFrame({name: tidied(table[name]) for name in table}, copy=False)
+    table = table.reset_index(drop=True)
+    wanted = _ORDER if "started_at" in table else _ORDER_OF_OTHERS
+    wanted = [name for name in wanted if name in table]
+    keys = [_numbers(table[name]) for name in wanted]
+    is_new = canonical_starts(keys[:-1], keys[-1], 0) if len(table) else np.ones(1, dtype=bool)
+    order = None
+    if is_new is None:
+        order = np.lexsort(keys[::-1])
+        is_new = np.ones(len(order) + 1, dtype=bool)
+        is_new[1:-1] = False
+        for key in keys:
+            is_new[1:-1] |= key[order[1:]] != key[order[:-1]]
+    elif is_new.all():
+        return table
+    if not is_new.all():
+        order = np.arange(len(table)) if order is None else order
+        tied = np.flatnonzero(~(is_new[:-1] & is_new[1:]))
+        rows = _at(table, order[tied]).set_axis(order[tied])
+        then = [name for name in rows if name not in wanted]
+        order[tied] = rows.sort_values([*wanted, *then], kind="stable", key=_sortable).index
+    return _at(table, order)
 
 
 def to_parquet(plays: pd.DataFrame) -> pa.Buffer:
@@ -132,7 +147,7 @@ def _require_pseudonyms(ids: pd.Series, name: str) -> None:
     if not isinstance(ids.dtype, pd.CategoricalDtype):
         return
     forms = ["viewer"] if name == "viewer" else ["viewer", "account"]
-    held = _tidied(ids).cat.categories
+    held = tidied(ids).cat.categories
     raw = sum(not any(has_pseudonym_form([i], form) for form in forms) for i in held)
     if raw and held.dtype.kind not in "iu":
         # Not a word of what was found, which may be names of people.
@@ -157,10 +172,10 @@ def _restored(column: pd.Series, kind: str) -> pd.Series:
     if held.dtype != dtype:
         column = column.cat.rename_categories(held.astype(dtype))
     # Parquet keeps categories by where they first occur.
-    return _tidied(column)
+    return tidied(column)
 
 
-def _tidied(column: pd.Series) -> pd.Series:
+def tidied(column: pd.Series) -> pd.Series:
     """Return a column without what can differ between equal ones."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
         # Zero has two signs.
@@ -180,6 +195,11 @@ def _tidied(column: pd.Series) -> pd.Series:
     return pd.Series(made, index=column.index, copy=False)
 
 
+def _sortable(column: pd.Series) -> pd.Series:
+    # Objects need not have an order, their texts do.
+    return column.astype("str") if column.dtype == "object" else column
+
+
 def _numbers(column: pd.Series) -> np.ndarray:
     """Return whole numbers that sort as a column does, with what is missing last."""
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -188,7 +208,8 @@ def _numbers(column: pd.Series) -> np.ndarray:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         instants = column.array.asi8
         return np.where(column.isna(), np.iinfo("int64").max, instants)
-    return column.to_numpy()
+    numbers = column.to_numpy()
+    return numbers.view("int64") if numbers.dtype.kind == "M" else numbers
 
 
 def _at(plays: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
