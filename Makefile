@@ -36,6 +36,9 @@ bench: build/bench/ready
 	build/bench/bin/python -m benchmarks.streaks
 	build/bench/bin/python -m benchmarks.loaders
 	build/bench/bin/python -m benchmarks.retention
+	build/bench/bin/python -m benchmarks.viewings
+	build/bench/bin/python -m benchmarks.growth
+	build/bench/bin/python -m benchmarks.scale
 	build/bench/bin/python -m benchmarks.laws
 	build/bench/bin/python -m benchmarks.coverage
 

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from benchmarks.streaks import write_readme
+from benchmarks.measure import write_readme
 from toolkit.count_fits import LEAST_VALUES
 from toolkit.count_laws import LAWS
 from toolkit.likelihood import best_fit, draw, profile_intervals

@@ -9,7 +9,7 @@ from scipy import optimize
 from tqdm import tqdm
 
 from benchmarks.coverage import table_text
-from benchmarks.streaks import write_readme
+from benchmarks.measure import write_readme
 from toolkit.count_fits import fit_counts
 from toolkit.count_laws import LAWS, Law, log_total
 from toolkit.likelihood import Sample, best_fit, draw, sample_of

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.streaks import write_readme
+from benchmarks.measure import write_readme
 from toolkit.loaders import load_plays
 
 _HEADER = [

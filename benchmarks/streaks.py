@@ -1,201 +1,247 @@
-"""Time streaks against pandas, Polars, DuckDB and chDB, and write benchmarks/README.md."""
+"""Time streaks against pandas, Polars, DuckDB and chDB, and write benchmarks/README.md.
 
-import argparse
-import ctypes
-import gc
-import hashlib
-import importlib.metadata
-import json
-import os
-import platform
-import re
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
+Each competitor turns its engine's table into streaks in the engine's own form: as published,
+and as an expert in it would write it.
+"""
 
+import functools
+
+import chdb.session
+import duckdb
 import numpy as np
+import pandas as pd
+import polars as pl
 
-from benchmarks.data import write_data
+from benchmarks import measure
+from benchmarks.data import AS_OF, TZ
+from benchmarks.engines import (
+    DAY,
+    chdb_result,
+    chdb_table,
+    columns_of,
+    days_sql,
+    duckdb_result,
+    duckdb_table,
+    numbers,
+    numpy_days,
+    pandas_table,
+    polars_days,
+    polars_table,
+)
 from benchmarks.imports import import_seconds, import_text
+from toolkit.days import to_viewer_days
+from toolkit.streaks import find_streaks
 
-README = Path(__file__).with_name("README.md")
-NAMES = [
-    "toolkit",
-    *(
-        f"{engine}, {how}"
-        for engine in ("pandas", "Polars", "DuckDB", "chDB")
-        for how in ("published", "expert")
-    ),
-]
-# The folder of the columns, those that are used, and what tells streaks apart.
-SCENARIOS = {
-    "viewer-days to streaks": ("viewer_days", ("viewer", "day"), ("viewer",)),
-    "plays to streaks": ("plays", ("viewer", "title", "started_at"), ("viewer",)),
-    "plays to streaks, by title": (
-        "plays",
-        ("viewer", "title", "started_at"),
-        ("viewer", "title"),
-    ),
-    "shuffled plays to streaks": ("shuffled", ("viewer", "title", "started_at"), ("viewer",)),
-    "shuffled plays to streaks, by title": (
-        "shuffled",
-        ("viewer", "title", "started_at"),
-        ("viewer", "title"),
-    ),
-}
-_WARM_BELOW_SECONDS = 3
+_DAY_BITS, _TITLE_SIZE = 20, 4096
+_ISLANDS = """
+    SELECT {ids}, min(day) AS first_day, max(day) AS last_day, count(*) AS n_days
+    FROM (
+        SELECT {ids}, day,
+            day - (row_number() OVER (PARTITION BY {ids} ORDER BY day))::INTEGER AS island
+        FROM {log}
+    ) GROUP BY {ids}, island"""
 
 
-def compare(rows: int, rounds: int, say=print) -> dict[str, dict[str, dict]]:
-    """Return seconds and memory of every competitor, once all agree on the streaks.
-
-    Each measurement is a fresh process; the competitors take turns within a round.
-    """
-    results = {}
-    with tempfile.TemporaryDirectory() as folder:
-        _fresh("write", folder, str(rows))
-        for scenario in SCENARIOS:
-            checked = {name: _fresh("check", folder, scenario, name) for name in NAMES}
-            if len({found["digest"] for found in checked.values()}) > 1:
-                found = {name: (c["n_streaks"], c["digest"][:8]) for name, c in checked.items()}
-                raise ValueError(f"Every competitor must find the same streaks, found {found}.")
-            for found in checked.values():
-                found["seconds"] = []
-            for n in range(rounds):
-                for name in NAMES[n % len(NAMES) :] + NAMES[: n % len(NAMES)]:
-                    taken = _fresh("time", folder, scenario, name)["seconds"]
-                    checked[name]["seconds"].append(taken)
-            results[scenario] = checked
-            say(table_text(scenario, checked))
-    return results
+def toolkit(table: pd.DataFrame, ids: tuple) -> pd.DataFrame:
+    if "started_at" in table:
+        table = to_viewer_days(table, tz=TZ, by="title" if "title" in ids else None)
+    return find_streaks(table, as_of=AS_OF)
 
 
-def table_text(scenario: str, measured: dict[str, dict]) -> str:
-    """Return one scenario's Markdown table."""
-    ours = measured["toolkit"]["seconds"]
-    input_size = measured["toolkit"]["input"]
-    lines = [
-        f"### {scenario[0].upper()}{scenario[1:]}",
-        "",
-        f"{measured['toolkit']['n_streaks']:,} streaks; the input's columns take "
-        f"{input_size / 1e6:,.0f} MB.",
-        "",
-        "| | seconds | times the toolkit's | peak memory, MB | times the input's |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for name, found in measured.items():
-        ratio = statistics.median(s / o for s, o in zip(found["seconds"], ours, strict=True))
-        lines.append(
-            f"| {name} | {statistics.median(found['seconds']):.3f} | {ratio:.2f} "
-            f"| {found['peak'] / 1e6:,.0f} | {found['peak'] / input_size:.2f} |"
+def pandas_published(table: pd.DataFrame, ids: tuple) -> pd.DataFrame:
+    ids = list(ids)
+    if "started_at" in table:
+        day = table["started_at"].dt.tz_convert(TZ).dt.tz_localize(None).dt.normalize()
+        table = table[ids].assign(day=day).drop_duplicates().sort_values([*ids, "day"])
+    new = table.groupby(ids, observed=True)["day"].diff() > pd.Timedelta(days=1)
+    days = table.groupby([*ids, new.cumsum().rename("island")], observed=True)["day"]
+    return days.agg(first_day="min", last_day="max", n_days="count").reset_index()
+
+
+def pandas_expert(table: pd.DataFrame, ids: tuple) -> pd.DataFrame:
+    codes = {name: table[name].cat.codes.to_numpy() for name in ids}
+    if "day" in table:
+        day = table["day"].to_numpy()
+        new = np.ones(len(day) + 1, dtype=bool)
+        new[1:-1] = np.diff(day.view("int64")) != DAY
+        new[1:-1] |= np.diff(codes["viewer"]) != 0
+        at = np.flatnonzero(new)
+        first, last = at[:-1], at[1:] - 1
+        found = {"viewer": table["viewer"].array[first], "first_day": day[first]}
+        found |= {"last_day": day[last], "n_days": last - first + 1}
+        return pd.DataFrame(found, copy=False)
+    key = numpy_days(table["started_at"].array.asi8)
+    code = codes["viewer"].astype("int64")
+    key += (code * _TITLE_SIZE + codes["title"] if "title" in ids else code) << _DAY_BITS
+    key.sort()
+    new = np.flatnonzero(np.diff(key) > 1)
+    first, last = key[np.append(0, new + 1)], key[np.append(new, len(key) - 1)]
+    code = first >> _DAY_BITS
+    parts = dict(zip(ids, np.divmod(code, _TITLE_SIZE) if "title" in ids else [code], strict=True))
+    found = {n: pd.Categorical.from_codes(c, dtype=table[n].dtype) for n, c in parts.items()}
+    bits = 2**_DAY_BITS - 1
+    days = {"first_day": first & bits, "last_day": last & bits}
+    found |= {name: (d * DAY).view("datetime64[us]") for name, d in days.items()}
+    return pd.DataFrame(found | {"n_days": last - first + 1}, copy=False)
+
+
+def polars_published(table: pl.DataFrame, ids: tuple) -> pl.DataFrame:
+    if "started_at" in table.columns:
+        day = pl.col("started_at").dt.convert_time_zone(TZ).dt.date()
+        table = table.select(*ids, day=day).unique().sort(*ids, "day")
+    # On a table in order, the row number is the rank.
+    island = pl.col("day").cast(pl.Int32) - pl.int_range(pl.len()).over(ids)
+    days = table.with_columns(island=island).group_by(*ids, "island")
+    first, last = pl.col("day").min(), pl.col("day").max()
+    return days.agg(first_day=first, last_day=last, n_days=pl.len()).drop("island")
+
+
+def polars_expert(table: pl.DataFrame, ids: tuple) -> pl.DataFrame:
+    n_days = (pl.col("last_day") - pl.col("first_day")).dt.total_days() + 1
+    if "day" in table.columns:
+        viewer, day = pl.col("viewer").to_physical(), pl.col("day").to_physical()
+        new = (viewer != viewer.shift()) | (day - day.shift() > 1)
+        new = table.select(new.fill_null(True)).to_series()
+        last = table["day"].filter(new.shift(-1, fill_value=True))
+        first = table.filter(new).select("viewer", first_day="day", last_day=last)
+        return first.with_columns(n_days=n_days)
+    code = pl.col("viewer").to_physical().cast(pl.Int64)
+    code = code * _TITLE_SIZE + pl.col("title").to_physical() if "title" in ids else code
+    key = table.select(code * 2**_DAY_BITS + polars_days()).to_series().sort()
+    new = (key.diff() > 1).fill_null(True)
+    ends = pl.DataFrame({"f": key.filter(new), "l": key.filter(new.shift(-1, fill_value=True))})
+    first, last = pl.col("f"), pl.col("l")
+    code = first // 2**_DAY_BITS
+    codes = [code // _TITLE_SIZE, code % _TITLE_SIZE] if "title" in ids else [code]
+    parts = {n: c.cast(pl.UInt32).cat.to(table[n].dtype) for n, c in zip(ids, codes, strict=True)}
+    days = {"first_day": first % 2**_DAY_BITS, "last_day": last % 2**_DAY_BITS}
+    days = {name: day.cast(pl.Int32).cast(pl.Date) for name, day in days.items()}
+    return ends.select(**parts, **days, n_days=last - first + 1)
+
+
+def duckdb_published(engine, ids: tuple) -> duckdb.DuckDBPyConnection:
+    log = "log"
+    if "started_at" in columns_of(engine):
+        day = f"timezone('{TZ}', started_at)::DATE"
+        log = f"(SELECT DISTINCT {', '.join(ids)}, {day} AS day FROM log)"
+    return duckdb_result(engine, _ISLANDS.format(log=log, ids=", ".join(ids)))
+
+
+def duckdb_expert(engine, ids: tuple) -> duckdb.DuckDBPyConnection:
+    if "day" in columns_of(engine):
+        return duckdb_result(
+            engine,
+            """
+            WITH before AS (
+                SELECT NULL AS viewer, NULL::DATE AS day UNION ALL SELECT viewer, day FROM log
+            ), heads AS (
+                SELECT log.viewer, log.day AS first_day, before.day AS ended
+                FROM log POSITIONAL JOIN before
+                WHERE log.viewer IS NOT NULL
+                    AND (log.viewer IS DISTINCT FROM before.viewer OR log.day - before.day <> 1)
+            ), streaks AS (
+                SELECT viewer, first_day, coalesce(
+                    lead(ended) OVER (), (SELECT day FROM log ORDER BY rowid DESC LIMIT 1)
+                ) AS last_day
+                FROM heads
+            )
+            SELECT *, last_day - first_day + 1 AS n_days FROM streaks""",
         )
-    return "\n".join(lines) + "\n"
-
-
-def machine_text() -> str:
-    """Describe the processor, the memory and the versions."""
-    info = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ("numpy", "pandas", "pyarrow", "polars", "duckdb", "chdb")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    return (
-        f"{model[1] if model else platform.processor()}, {os.cpu_count()} cores, "
-        f"{memory:.0f} GiB; {platform.system()}, Python {platform.python_version()}, {versions}."
+    day = days_sql("epoch_us(started_at)", "//")
+    viewer, title = "enum_code(viewer)::BIGINT", "enum_code(title)"
+    code, parts = viewer, "first >> 20 AS viewer"
+    if "title" in ids:
+        code = f"({viewer} * {_TITLE_SIZE} + {title})"
+        parts = f"first >> 32 AS viewer, (first >> 20) % {_TITLE_SIZE} AS title"
+    return duckdb_result(
+        engine,
+        f"""
+        WITH keys AS (SELECT ({code} << {_DAY_BITS}) + {day} AS key FROM log ORDER BY key),
+        steps AS (SELECT key, lag(key) OVER () AS before FROM keys),
+        heads AS (
+            SELECT key AS first, before AS ended FROM steps WHERE coalesce(key - before > 1, true)
+        ), ends AS (
+            SELECT first, coalesce(lead(ended) OVER (), (SELECT max(key) FROM keys)) AS last
+            FROM heads
+        )
+        SELECT {parts}, DATE '1970-01-01' + (first % 1048576)::INTEGER AS first_day,
+            DATE '1970-01-01' + (last % 1048576)::INTEGER AS last_day, last - first + 1 AS n_days
+        FROM ends""",
     )
 
 
-def write_readme(text: str, section: str) -> None:
-    """Put the text between the two markers of a section."""
-    start, end = f"<!-- {section} -->\n", f"<!-- end of {section} -->"
-    before, rest = README.read_text(encoding="utf-8").split(start)
-    after = rest.split(end)[1]
-    README.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
+def chdb_published(engine, ids: tuple) -> chdb.session.Session:
+    log = "bench.log"
+    if "started_at" in columns_of(engine):
+        day = f"toDate(started_at, '{TZ}')"
+        log = f"(SELECT DISTINCT {', '.join(ids)}, {day} AS day FROM bench.log)"
+    return chdb_result(engine, _ISLANDS.format(log=log, ids=", ".join(ids)))
 
 
-def _fresh(*arguments: str) -> dict:
-    command = [sys.executable, "-m", "benchmarks.streaks", *("--part", *arguments)]
-    run = subprocess.run(command, env=_environment(), check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(run.stdout)
+def chdb_expert(engine, ids: tuple) -> chdb.session.Session:
+    days = "arraySort(groupArray(day))"
+    if "started_at" in columns_of(engine):
+        day = days_sql("toUnixTimestamp64Micro(started_at)", "DIV")
+        days = f"arrayCompact(arraySort(groupArray(toUInt16({day}))))"
+    ids = ", ".join(ids)
+    return chdb_result(
+        engine,
+        f"""
+        SELECT {ids}, toDate(first) AS first_day, toDate(last) AS last_day,
+            last - first + 1 AS n_days
+        FROM (
+            SELECT {ids}, {days} AS days, arrayDifference(days) AS steps,
+                arrayFilter((day, step) -> step != 1, days, steps) AS firsts,
+                arrayFilter(
+                    (day, step) -> step != 1, days, arrayPushBack(arrayPopFront(steps), 0)
+                ) AS lasts
+            FROM bench.log GROUP BY {ids}
+        ) ARRAY JOIN firsts AS first, lasts AS last""",
+    )
 
 
-def _environment() -> dict[str, str]:
-    # Wrong guesses about the processor slow numpy down; zone rules are the pinned ones.
-    slow = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-    return {k: v for k, v in os.environ.items() if k not in slow} | {"PYTHONTZPATH": ""}
+_COMPETITORS = {
+    "toolkit": (pandas_table, toolkit),
+    "pandas, published": (pandas_table, pandas_published),
+    "pandas, expert": (pandas_table, pandas_expert),
+    "Polars, published": (polars_table, polars_published),
+    "Polars, expert": (polars_table, polars_expert),
+    "DuckDB, published": (duckdb_table, duckdb_published),
+    "DuckDB, expert": (duckdb_table, duckdb_expert),
+    "chDB, published": (chdb_table, chdb_published),
+    "chDB, expert": (chdb_table, chdb_expert),
+}
 
 
-def _part(what: str, folder: str, *arguments: str) -> dict:
-    if what == "write":
-        write_data(Path(folder), int(arguments[0]))
-        return {}
-    from benchmarks.competitors import COMPETITORS, arrays
-
-    scenario, name = arguments
-    source, used, ids = SCENARIOS[scenario]
-    make_table, find = COMPETITORS[name]
-    table = make_table({c: np.load(Path(folder, source, f"{c}.npy")) for c in used})
-    if what == "time":
-        seconds = _seconds(find, table, ids)
-        if seconds < _WARM_BELOW_SECONDS:
-            seconds = min(_seconds(find, table, ids) for _ in range(2))
-        return {"seconds": seconds}
-
-    _settle()
-    before = memory("VmRSS")
-    result = find(table, ids)
-    peak = memory("VmHWM") - before
-    found = arrays(result, ids)
-    digest = hashlib.sha256(b"".join(column.tobytes() for column in found)).hexdigest()
-    checked = {"digest": digest, "n_streaks": len(found[0]), "peak": peak}
-    if name == "toolkit":
-        checked["input"] = int(table[[*ids, used[-1]]].memory_usage(index=False).sum())
-    return checked
+def _question(source: str, *ids: str) -> measure.Question:
+    """Ask for the streaks of what the ids tell apart."""
+    last = "day" if source == "viewer_days" else "started_at"
+    return measure.Question(
+        source,
+        ("viewer", "day") if last == "day" else ("viewer", "title", last),
+        {
+            name: (make_table, functools.partial(find, ids=ids))
+            for name, (make_table, find) in _COMPETITORS.items()
+        },
+        functools.partial(numbers, names=(*ids, "first_day", "last_day", "n_days")),
+        "streaks",
+        (*ids, last),
+    )
 
 
-def _seconds(find, table, ids: tuple) -> float:
-    gc.collect()
-    start = time.perf_counter()
-    find(table, ids)
-    return time.perf_counter() - start
+QUESTIONS = {
+    "Viewer-days to streaks": _question("viewer_days", "viewer"),
+    "Plays to streaks": _question("plays", "viewer"),
+    "Plays to streaks, by title": _question("plays", "viewer", "title"),
+    "Shuffled plays to streaks": _question("shuffled", "viewer"),
+    "Shuffled plays to streaks, by title": _question("shuffled", "viewer", "title"),
+}
 
 
-def _settle() -> None:
-    """Give back what loading left over, and forget its peak (Linux)."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def memory(name: str) -> int:
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) * 1024
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="write README.md at any size")
-    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.part:
-        print(json.dumps(_part(*options.part)))
-        return
-    results = compare(options.rows, options.rounds)
-    imports = import_text(import_seconds(max(11, options.rounds), _environment()))
-    print(imports)
-    if options.rows == parser.get_default("rows") or options.write:
-        tables = "\n".join(table_text(*item) for item in results.items())
-        write_readme(
-            f"{options.rows:,} rows, medians of {options.rounds} rounds.  {machine_text()}\n\n"
-            f"{tables}\n### Import\n\n{imports}\n",
-            "streaks",
-        )
+def _imports() -> str:
+    seconds = import_seconds(env=measure.environment())
+    return f"### Import\n\n{import_text(seconds)}\n"
 
 
 if __name__ == "__main__":
-    main()
+    measure.main("benchmarks.streaks", "streaks", QUESTIONS, _imports)
