@@ -323,6 +323,13 @@ class TestUpdate:
         assert touched == {"01_draw-1.png", "01_draw-1.json", "01_draw.ipynb"}
         assert reproduce(root) == 0
 
+    def test_a_last_digit_that_moves_the_digest_alone_is_stored(self, tmp_path, capsys):
+        root = stored(tmp_path, capsys, **{"01_draw": [SETUP, DRAW.replace("1", "1.2345649999")]})
+        change(root, "01_draw", 1, DRAW.replace("1", "1.2345650001"))
+        assert reproduce(root, update=True) == 0
+        assert "01_draw-1: pixel-identical" in said(capsys)
+        assert reproduce(root) == 0
+
     def test_the_notebook_gets_outputs_and_keeps_all_else(self, tmp_path, capsys):
         root = series(tmp_path, **{"01_print": ["print(53)"]})
         path = root / "notebooks/01_print.ipynb"

@@ -1,4 +1,4 @@
-"""Days: the only place where time zones, daylight saving, day starts and midnight live."""
+"""Days: the only place but `warehouse` where zones, daylight saving and day starts live."""
 
 import functools
 import itertools
