@@ -20,6 +20,7 @@ from benchmarks.measure import environment, machine_text, peak_of, seconds_of, w
 PLOT = Path(__file__).with_name("growth.png")
 SIZES = (1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000)
 _PIECE = 10_000_000
+_TURNS = 3
 _COLUMNS = {
     "viewer_days": {"viewer": "int32", "day": "int64"},
     "plays": {
@@ -72,7 +73,9 @@ def _part(folder: str, name: str, rows: str) -> dict:
     peak, found = peak_of(ask, table)
     del found
     size = int(table.memory_usage(index=False).sum())
-    return {"peak": peak, "input": size, "seconds": seconds_of(ask, table)}
+    # However long it takes: memory that no process has used before is slow to come by.
+    seconds = min(seconds_of(ask, table) for _ in range(_TURNS))
+    return {"peak": peak, "input": size, "seconds": seconds}
 
 
 def _fresh(*arguments: str) -> dict:
@@ -108,8 +111,10 @@ def draw(found: pd.DataFrame, path: Path) -> None:
         sns.lineplot(found, **shown, marker="o", ax=ax)
         ax.set(xscale="log", xlabel="Rows", ylabel=label, ylim=(0, None))
     sizes = found["rows"].unique()
-    per_row = found.loc[found["rows"] == sizes[0], "nanoseconds"].max()
-    growth = per_row * np.log(sizes) / np.log(sizes[0])
+    # Through the costliest where small logs no longer cost more than their rows.
+    middle = sizes[len(sizes) // 2]
+    per_row = found.loc[found["rows"] == middle, "nanoseconds"].max()
+    growth = per_row * np.log(sizes) / np.log(middle)
     axes[0].plot(sizes, growth, color="0.5", linestyle="--", label="n log n")
     axes[0].legend(fontsize="small")
     figure.savefig(path, dpi=150)
