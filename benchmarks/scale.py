@@ -127,7 +127,7 @@ def _part(what: str, folder: Path, argument: str) -> dict:
     from distributed import Client, LocalCluster
 
     workers = {"n_workers": n_workers, "threads_per_worker": 1}
-    with LocalCluster(dashboard_address=None, **workers) as cluster, Client(cluster):
+    with LocalCluster(dashboard_address=":0", **workers) as cluster, Client(cluster):
         return watched(partial(run, engine="dask"))
 
 

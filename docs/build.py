@@ -13,7 +13,7 @@ from toolkit.references import read_reference
 
 ROOT = Path(__file__).parents[1]
 PROSE = ["CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"]
-PROSE += ["data/README.md", "benchmarks/README.md"]
+PROSE += ["data/README.md", "benchmarks/README.md", "benchmarks/growth.png"]
 CONTENTS = """
 ```{toctree}
 :hidden:

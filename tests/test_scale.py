@@ -1,3 +1,4 @@
+import contextlib
 import inspect
 import itertools
 import os
@@ -234,14 +235,21 @@ def store(stores):
     return stores[3]
 
 
-@pytest.fixture(scope="module")
-def client():
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+@contextlib.contextmanager
+def dask_client():
+    # A port that is free: another cluster may run beside.
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
-        dask.config.set({"distributed.comm.timeouts.connect": "20s"}),
+        dask.config.set({"distributed.comm.timeouts.connect": "60s"}),
         LocalCluster(**options, silence_logs=50) as cluster,
         Client(cluster) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client():
+    with dask_client() as client:
         yield client
 
 
@@ -1007,7 +1015,7 @@ class TestDask:
                 run(source, [other], engine="dask")
 
     @pytest.mark.parametrize("is_store", [True, False])
-    def test_a_killed_worker_changes_nothing(self, client, store, tmp_path, is_store):
+    def test_a_killed_worker_changes_nothing(self, store, tmp_path, is_store):
         mark, parent = tmp_path / "mark", os.getpid()
 
         def deadly(plays):
@@ -1018,6 +1026,7 @@ class TestDask:
 
         source = store if is_store else dask_frame_of(spread(WORLD.plays))
         steps = [deadly, *MEASURES["retention, own"]]
-        found = run(source, steps, engine="dask")
+        with dask_client():
+            found = run(source, steps, engine="dask")
         assert mark.exists()
         assert_same(found, run(WORLD.plays, steps))
