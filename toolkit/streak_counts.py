@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from toolkit.order import codes_of, pack
-from toolkit.tables import as_streaks, require_choice, require_columns
+from toolkit.tables import as_streaks, group_numbers, require_choice, require_columns
 
-__all__ = ["count_streaks", "count_tally", "group_numbers", "tally_streaks"]
+__all__ = ["count_streaks", "count_tally", "tally_streaks"]
 
 _COUNTS = ["n_days", "n_streaks", "people", "n_reaching", "people_reaching"]
 _FATE = ["n_days", "is_open", "may_start_earlier"]
@@ -135,13 +135,6 @@ def count_tally(
         return counts
     names = tally.iloc[np.unique(rows["group"], return_index=True)[1]][groups].iloc[cell]
     return pd.concat([names.reset_index(drop=True), counts], axis=1)
-
-
-def group_numbers(frame: pd.DataFrame, groups: list) -> np.ndarray:
-    """Return the number of each row's group, in the order of the groups."""
-    if not groups:
-        return np.zeros(len(frame), dtype="int64")
-    return frame.groupby(groups, observed=True, dropna=False).ngroup().to_numpy()
 
 
 def _reaching(counts: np.ndarray, group: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from scipy import special
 
 from toolkit.intervals import log_log_limits
 from toolkit.order import codes_of
-from toolkit.streak_counts import group_numbers, tally_streaks
-from toolkit.tables import require_confidence
+from toolkit.streak_counts import tally_streaks
+from toolkit.tables import group_numbers, require_confidence
 
 __all__ = ["streak_survival", "survival_of_tally"]
 

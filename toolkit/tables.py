@@ -24,6 +24,7 @@ __all__ = [
     "count_reasons",
     "exclude",
     "fingerprint",
+    "group_numbers",
     "loss_table",
     "require_choice",
     "require_columns",
@@ -280,12 +281,17 @@ def shares_lost(counts: pd.DataFrame, *, by: str | Sequence[str] | None = None) 
     groups = [by] if isinstance(by, str) else list(by or [])
     counts = counts.groupby([*groups, "reason"], observed=True, dropna=False)["n_rows"].sum()
     counts = counts.reset_index()
-    group = np.zeros(len(counts), dtype="int64")
-    if groups:
-        group = counts.groupby(groups, observed=True, dropna=False).ngroup().to_numpy()
+    group = group_numbers(counts, groups)
     lost = counts.assign(share=counts["n_rows"] / np.bincount(group, counts["n_rows"])[group])
     lost = lost.iloc[np.lexsort((-counts["n_rows"], group))]
     return lost.dropna(subset="reason").reset_index(drop=True)
+
+
+def group_numbers(frame: pd.DataFrame, groups: list) -> np.ndarray:
+    """Return the number of each row's group, in the order of the groups."""
+    if not groups:
+        return np.zeros(len(frame), dtype="int64")
+    return frame.groupby(groups, observed=True, dropna=False).ngroup().to_numpy()
 
 
 def fingerprint(frame: pd.DataFrame) -> str:

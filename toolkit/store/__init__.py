@@ -158,6 +158,8 @@ def write_store(
     The bucket is the first 60 bits of the SHA-256 of the id as text, modulo `n_buckets`.
 
     Rows are never compared with those that are there: what is appended twice is there twice.
+    But each append reads the viewers of the files that are there, so that hundreds of small
+    ones take long: gather pieces of some million plays.
 
     Examples
     --------

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from toolkit.privacy.keys import sync_folder
+
 __all__ = ["DRAFT", "MANIFEST", "SPILL", "data_files", "only_writer", "saved_together"]
 
 MANIFEST, DRAFT, LOCK, SPILL = "store.json", "store.json.new", "store.lock", "spill"
@@ -52,14 +54,14 @@ def saved_together(
         _save(folder / name, data)
 
     def replace_manifest(text: str) -> None:
-        _sync_folder(folder)
+        sync_folder(folder)
         _save(draft, text.encode(), mode="wb")
         os.replace(draft, folder / MANIFEST)
-        _sync_folder(folder)
+        sync_folder(folder)
 
     try:
         _save(draft, b"")
-        _sync_folder(folder)
+        sync_folder(folder)
         yield save, replace_manifest
     except BaseException as error:
         # Without its draft the manifest is the new one, which needs the files.
@@ -101,16 +103,6 @@ def _save(path: Path, data: bytes, mode: str = "xb") -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows has no such thing, and some network drives refuse it.
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _lock(file) -> None:
