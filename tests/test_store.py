@@ -241,7 +241,7 @@ class TestWriteStore:
         assert (store.n_rows, store.n_viewers, len([*store.buckets()])) == (0, 0, 3)
         for none, some in zip(store.buckets(), whole.buckets(), strict=True):
             assert_frame_equal(none, some[:0], check_categorical=False)
-        assert repr(store) == "Store(0 plays, 0 viewers, 3 buckets)"
+        assert repr(store) == "Store(0 plays, 3 buckets)"
         assert_holds(write_store(plays, tmp_path / "none", append=True), plays)
 
     @pytest.mark.parametrize(("n_rows", "n_buckets"), [(1, 16), (256, 16), (257, 17)])
@@ -336,6 +336,13 @@ class TestAppend:
         assert after.keys() - before.keys() == {f"{number:05d}-00002.parquet"}
         assert all(after[name] == before[name] for name in before if name != "store.json")
 
+    def test_what_is_there_is_not_read(self, tmp_path):
+        write_store(plays_of((1, "M", 1)), tmp_path, n_buckets=1)
+        (tmp_path / "00000-00001.parquet").unlink()
+        store = write_store(plays_of((1, "M", 2)), tmp_path, append=True)
+        assert store.n_rows == 2
+        assert check_store(tmp_path)["verdict"].tolist() == ["missing", "sound"]
+
     def test_equal_rows_are_both_kept(self, tmp_path):
         plays = plays_of((1, "M", 1))
         write_store(plays, tmp_path)
@@ -380,11 +387,32 @@ class TestAppend:
 class TestOpenStore:
     def test_its_text_tells_counts_and_days_only(self, tmp_path):
         store = write_store(plays_of((1, "M", 1), (1, "M", 9), (2, "Heat", 3)), tmp_path)
-        assert repr(store) == "Store(3 plays, 2 viewers, 16 buckets, 2024-03-01 to 2024-03-09)"
+        assert repr(store) == "Store(3 plays, 16 buckets, 2024-03-01 to 2024-03-09)"
         assert store.span == (
             pd.Timestamp("2024-03-01 20:00Z"),
             pd.Timestamp("2024-03-09 20:00Z"),
         )
+
+    def test_viewers_of_several_files_are_counted_once(self, tmp_path):
+        plays = some_plays()
+        for piece in (plays[:100], plays[100:101], plays[101:]):
+            write_store(piece, tmp_path / "text", n_buckets=3, append=True)
+            numbers = piece.assign(viewer=piece.index % 11, account=1)
+            write_store(numbers, tmp_path / "numbers", n_buckets=3, append=True)
+        assert open_store(tmp_path / "text").n_viewers == plays["viewer"].nunique()
+        assert open_store(tmp_path / "numbers").n_viewers == 11
+
+    def test_viewers_are_not_read_before_they_are_asked_for(self, tmp_path):
+        write_store(plays_of((1, "M", 1)), tmp_path, n_buckets=1)
+        path = tmp_path / "00000-00001.parquet"
+        path.rename(tmp_path / "away")
+        assert open_store(tmp_path).n_viewers == 1
+        store = write_store(plays_of((2, "M", 1)), tmp_path, append=True)
+        assert repr(store) == "Store(2 plays, 1 buckets, 2024-03-01 to 2024-03-01)"
+        with pytest.raises(ValueError, match=r"found 00000-00001\.parquet missing"):
+            assert store.n_viewers
+        (tmp_path / "away").rename(path)
+        assert store.n_viewers == 2
 
     def test_it_goes_to_other_processes(self, tmp_path):
         store = write_store(plays_of((1, "M", 1)), tmp_path, n_buckets=1)
@@ -491,13 +519,13 @@ class TestCheckStore:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [("n_rows", 3), ("n_new_viewers", 1), ("first", None), ("last", "2024-03-03T20:00:00")],
+        [("n_rows", 3), ("n_viewers", 1), ("first", None), ("last", "2024-03-03T20:00:00")],
     )
     def test_counts_that_are_edited_are_found(self, tmp_path, field, value):
         write_store(plays_of((1, "M", 1), (2, "M", 2)), tmp_path, n_buckets=1)
         manifest = json.loads((tmp_path / "store.json").read_text())
         manifest["files"][0][field] = value
-        (tmp_path / "store.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        (tmp_path / "store.json").write_text(json.dumps(manifest) + "\n")
         with pytest.raises(ValueError, match=r"must hold store\.json as it was written"):
             check_store(tmp_path)
         (tmp_path / "store.json").write_text(text_of(manifest))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from toolkit.store.duckdb_files import opened_file
 from toolkit.store.files import as_storable, from_parquet, in_order, kinds_of, split, to_parquet
 from toolkit.store.manifest import (
+    count_viewers,
     described,
     name_of,
     new_manifest,
@@ -18,7 +19,6 @@ from toolkit.store.manifest import (
     sound_bytes,
     text_of,
     verdict_of,
-    viewers_in,
 )
 from toolkit.store.writing import MANIFEST, SPILL, data_files, only_writer, saved_together
 from toolkit.tables import as_whole_number
@@ -38,7 +38,8 @@ class Store:
     folder : pathlib.Path
         Where the files lie.
     n_buckets, n_rows, n_viewers : int
-        How many buckets, plays and viewers there are.
+        How many buckets, plays and viewers there are.  Viewers are counted when they are
+        first asked for, by reading the files of the buckets that have several.
     columns : list of str
         The columns of every bucket.
     span : tuple of pandas.Timestamp
@@ -62,7 +63,6 @@ class Store:
         self.folder, self._manifest = folder, manifest
         self.n_buckets = manifest["n_buckets"]
         self.n_rows = sum(file["n_rows"] for file in files)
-        self.n_viewers = sum(file["n_new_viewers"] for file in files)
         self.columns = list(manifest["columns"])
         self.span = (
             pd.to_datetime([file["first"] for file in files], format="ISO8601", utc=True).min(),
@@ -73,10 +73,12 @@ class Store:
     def __repr__(self) -> str:
         """Say how much there is, and from when; a path could name a person."""
         days = " to ".join(f"{at:%Y-%m-%d}" for at in self.span if at is not pd.NaT)
-        return (
-            f"Store({self.n_rows:_} plays, {self.n_viewers:_} viewers, {self.n_buckets} buckets"
-            f"{days and f', {days}'})"
-        )
+        return f"Store({self.n_rows:_} plays, {self.n_buckets} buckets{days and f', {days}'})"
+
+    @cached_property
+    def n_viewers(self) -> int:
+        """How many viewers there are."""
+        return count_viewers(self.folder, self._manifest["files"])
 
     def bucket(self, number: int) -> pd.DataFrame:
         """Return the plays of one bucket, from 0 on, in the order viewer, title, started_at."""
@@ -158,8 +160,8 @@ def write_store(
     The bucket is the first 60 bits of the SHA-256 of the id as text, modulo `n_buckets`.
 
     Rows are never compared with those that are there: what is appended twice is there twice.
-    But each append reads the viewers of the files that are there, so that hundreds of small
-    ones take long: gather pieces of some million plays.
+    An append reads no plays that are there, but writes a file for each bucket of which it has
+    viewers: pieces of a million plays take less time than as many plays in small ones.
 
     Examples
     --------
@@ -170,7 +172,7 @@ def write_store(
     ...     store = write_store(plays, folder, n_buckets=4)
     ...     rows = [len(bucket) for bucket in store.buckets()]
     >>> store
-    Store(186_874 plays, 5_143 viewers, 4 buckets, 2017-11-01 to 2018-01-07)
+    Store(186_874 plays, 4 buckets, 2017-11-01 to 2018-01-07)
     >>> sum(rows) == len(plays)
     True
     """
@@ -179,7 +181,7 @@ def write_store(
         manifest = _manifest_before(folder, n_buckets, append, n_rows=n_rows)
         listed = {name_of(file) for file in manifest["files"]}
         with saved_together(folder, listed) as (save, replace_manifest):
-            manifest = _with_files(manifest, parts(manifest["n_buckets"]), folder, save)
+            manifest = _with_files(manifest, parts(manifest["n_buckets"]), save)
             replace_manifest(text_of(manifest))
     return open_store(folder)
 
@@ -274,9 +276,8 @@ def check_store(folder: str | os.PathLike) -> pd.DataFrame:
     """
     folder = Path(folder).expanduser()
     manifest = read_manifest(folder)
-    known = [set() for _ in range(manifest["n_buckets"])]
     rows = [
-        (name_of(file), file["n_rows"], verdict_of(folder, file, manifest, known[file["bucket"]]))
+        (name_of(file), file["n_rows"], verdict_of(folder, file, manifest))
         for file in manifest["files"]
     ]
     others = data_files(folder) - {name for name, _, _ in rows}
@@ -311,20 +312,18 @@ def _manifest_before(folder: Path, n_buckets: int | None, append: bool, *, n_row
     return manifest
 
 
-def _with_files(manifest: dict, parts: Iterable[pd.DataFrame], folder: Path, save) -> dict:
+def _with_files(manifest: dict, parts: Iterable[pd.DataFrame], save) -> dict:
     """Save a file for each bucket that has rows or no file yet; return what the manifest says."""
     files, kinds = manifest["files"], manifest["columns"]
     write = max((file["write"] for file in files), default=0) + 1
-    new = []
+    filled, new = {file["bucket"] for file in files}, []
     for bucket, plays in enumerate(parts):
         kinds = _fitting(kinds_of(plays), kinds)
-        earlier = [file for file in files if file["bucket"] == bucket]
-        if plays.empty and earlier:
+        if plays.empty and bucket in filled:
             continue
         plays = in_order(plays)
         data = to_parquet(plays)
-        known = set().union(*(viewers_in(folder, file) for file in earlier))
-        new.append({"bucket": bucket, "write": write} | described(plays, data, known))
+        new.append({"bucket": bucket, "write": write} | described(plays, data))
         save(name_of(new[-1]), data)
     files = sorted([*files, *new], key=lambda file: (file["bucket"], file["write"]))
     return manifest | {"columns": kinds, "files": files}

@@ -1,8 +1,8 @@
 """What a store says about itself: its columns and, of each file, the counts and the hash."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,7 @@ from toolkit.store.files import bucket_of, from_parquet, kinds_of
 from toolkit.store.writing import MANIFEST
 
 __all__ = [
+    "count_viewers",
     "described",
     "name_of",
     "new_manifest",
@@ -21,7 +22,6 @@ __all__ = [
     "sound_bytes",
     "text_of",
     "verdict_of",
-    "viewers_in",
 ]
 
 _FORMAT, _VERSION = "viewing-toolkit store of plays", 1
@@ -35,9 +35,9 @@ def new_manifest(n_buckets: int) -> dict:
 
 def text_of(manifest: dict) -> str:
     """Return a manifest as it is saved, with the hash of all that it says."""
-    said = {name: value for name, value in manifest.items() if name != "sha256"}
-    digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
-    return json.dumps(said | {"sha256": digest}, indent=1) + "\n"
+    said = json.dumps({name: value for name, value in manifest.items() if name != "sha256"})
+    digest = hashlib.sha256(said.encode()).hexdigest()
+    return f'{said[:-1]}, "sha256": "{digest}"}}\n'
 
 
 def read_manifest(folder: Path) -> dict:
@@ -65,22 +65,22 @@ def name_of(file: dict) -> str:
     return f"{file['bucket']:05d}-{file['write']:05d}.parquet"
 
 
-def described(plays: pd.DataFrame, data: bytes | pa.Buffer, known: Iterable) -> dict:
-    """Return the counts, the span and the hash of a file of plays; known viewers are not new."""
+def described(plays: pd.DataFrame, data: bytes | pa.Buffer) -> dict:
+    """Return the counts, the span and the hash of a file of plays."""
     starts = plays["started_at"].dropna()
     return {
         "n_rows": len(plays),
-        "n_new_viewers": len(_present(plays["viewer"]) - set(known)),
+        "n_viewers": plays["viewer"].nunique(),
         "first": starts.min().isoformat() if len(starts) else None,
         "last": starts.max().isoformat() if len(starts) else None,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
 
 
-def viewers_in(folder: Path, file: dict) -> set:
-    """Return the viewers of a file, of which only their column is read."""
-    column = pq.read_table(folder / name_of(file), columns=["viewer"]).column("viewer")
-    return {*pc.unique(column).to_pylist()}
+def count_viewers(folder: Path, files: list[dict]) -> int:
+    """Count the viewers of a store; only a bucket of several files has to be read."""
+    buckets = itertools.groupby(files, key=lambda file: file["bucket"])
+    return sum(_n_viewers_of(folder, [*own]) for _, own in buckets)
 
 
 def sound_bytes(folder: Path, file: dict) -> bytes:
@@ -93,20 +93,19 @@ def sound_bytes(folder: Path, file: dict) -> bytes:
     return data
 
 
-def verdict_of(folder: Path, file: dict, manifest: dict, known: set) -> str:
-    """Say what is wrong with a file; its viewers join those that are known."""
+def verdict_of(folder: Path, file: dict, manifest: dict) -> str:
+    """Say what is wrong with a file."""
     data = _read(folder, file)
     if verdict := _wrong(data, file):
         return verdict
     kinds, n_buckets = manifest["columns"], manifest["n_buckets"]
     plays = from_parquet([data], kinds)
-    viewers = _present(plays["viewer"])
+    viewers = plays["viewer"].dropna().unique()
     is_so = (
         kinds_of(plays) == kinds
-        and file | described(plays, data, known) == file
+        and file | described(plays, data) == file
         and {bucket_of(viewer, n_buckets) for viewer in viewers} <= {file["bucket"]}
     )
-    known |= viewers
     return "sound" if is_so else "miscounted"
 
 
@@ -121,5 +120,13 @@ def _wrong(data: bytes | None, file: dict) -> str:
     return "" if hashlib.sha256(data).hexdigest() == file["sha256"] else "changed"
 
 
-def _present(viewer: pd.Series) -> set:
-    return {*viewer.dropna().unique()}
+def _n_viewers_of(folder: Path, files: list[dict]) -> int:
+    if len(files) == 1:
+        return files[0]["n_viewers"]
+    return len(set().union(*(_viewers_in(folder, file) for file in files)))
+
+
+def _viewers_in(folder: Path, file: dict) -> set:
+    data = pa.BufferReader(sound_bytes(folder, file))
+    column = pq.read_table(data, columns=["viewer"]).column("viewer")
+    return {*pc.unique(column).drop_null().to_pylist()}
