@@ -616,9 +616,11 @@ class TestRetention:
         assert (table["n_retained"] == 1).all()
         assert table["age"].value_counts().to_dict() == {1: 899, 899: 1}
 
-    def test_the_turn_of_1970_is_a_day_like_others(self):
-        viewer_days = days_of("ann", "1969-12-31", "1970-01-01")
-        table = retention(viewer_days, as_of="1970-01-01", period="day")
+    @pytest.mark.parametrize(
+        "days", [("1969-12-31", "1970-01-01"), ("2059-09-18", "2059-09-19")], ids=["1970", "2059"]
+    )
+    def test_days_at_the_edges_of_what_is_looked_up_are_like_others(self, days):
+        table = retention(days_of("ann", *days), as_of=days[1], period="day")
         assert table[["n_cohort", "n_retained"]].to_numpy().tolist() == [[1, 1], [1, 1]]
 
     def test_keys_hold_every_day_up_to_the_year_9999(self):

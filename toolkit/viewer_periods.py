@@ -40,6 +40,9 @@ def find_viewer_periods(
     `observed_days` gives for them, one for all or one for each code.
     """
 
+    # Those of all days up to the year 2059 are looked up.
+    known = period_numbers(np.arange(2**15), period, week_starts).astype("int16")
+
     def find(rows: slice) -> np.ndarray:
         own, (numbers, low, high) = codes[rows], whole_days(days[rows], "day")
         # One look at the edges of a block mostly tells that all of it is used.
@@ -47,28 +50,24 @@ def find_viewer_periods(
         if own_edges or not is_used(own, np.array([low, high]), observed).all():
             at = np.flatnonzero(is_used(own, numbers, observed))
             own, numbers = own[at], numbers[at]
-        # Numbers of half the width, packed where the viewer or the week is another than before.
-        if high - low < len(numbers):
-            known = period_numbers(np.arange(low, high + 1), period, week_starts).astype("int32")
-            numbers -= low
-            periods = known[numbers]
+        # Narrow numbers, packed where the viewer or the period is another than before.
+        if low >= 0 and high < len(known):
+            periods = known.take(numbers, mode="clip")
         else:
             periods = period_numbers(numbers.astype("int32"), period, week_starts)
         is_new = np.ones(len(own), dtype=bool)
         np.not_equal(own[1:], own[:-1], out=is_new[1:])
         is_new[1:] |= periods[1:] != periods[:-1]
         at = np.flatnonzero(is_new)
-        return _distinct(pack_periods(own[at], periods[at]))
+        return _distinct(pack_periods(own.take(at, mode="clip"), periods.take(at, mode="clip")))
 
-    # A log of nobody has no blocks, and its arguments are checked all the same.
-    none = pack_periods(*[period_numbers(np.zeros(0, "int64"), period, week_starts)] * 2)
     parts = list(filter(len, in_blocks(find, 0, len(codes))))
     steps = [int(part[0] - before[-1]) for before, part in itertools.pairwise(parts)]
     if min(steps, default=0) < 0:
         return _distinct(np.concatenate(parts))
     # What goes on in the next block is there once.
     later = [part[int(step == 0) :] for step, part in zip(steps, parts[1:], strict=True)]
-    return np.concatenate([none, *parts[:1], *later])
+    return np.concatenate([np.zeros(0, "int64"), *parts[:1], *later])
 
 
 def pack_periods(codes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
