@@ -22,6 +22,7 @@ import toolkit as tk
 from toolkit.privacy.keys import DEMONSTRATION_KEY, pseudonym
 from toolkit.scale import run
 from toolkit.scale.aggregates import AGGREGATES
+from toolkit.scale.engines import parts_of
 from toolkit.scale.joining import together
 from toolkit.scale.steps import _ALONE
 from toolkit.store import write_store
@@ -346,6 +347,12 @@ class TestMeasures:
         assert_same(WORLD.plays, plays)
         assert_same(WORLD.viewers, viewers)
 
+    @pytest.mark.parametrize(("n_rows", "n_parts"), [(1, 8), (80, 8), (81, 9)])
+    def test_large_frames_have_more_parts_than_processes_need(self, monkeypatch, n_rows, n_parts):
+        monkeypatch.setattr("toolkit.scale.engines._ROWS_PER_PART", 10)
+        parts = parts_of(WORLD.plays[:n_rows], "processes", n_workers=2)
+        assert (len(parts), sum(map(len, parts))) == (n_parts, n_rows)
+
     def test_tables_of_all_kinds_are_sources(self):
         for first, name in [
             ([DAYS], "retention, by title"),
@@ -576,8 +583,9 @@ class TestOwnSteps:
             lambda days: days.assign(more=days["n_plays"] - days["n_plays"].mean()),
             lambda days: days[days["watched_seconds"] > days["watched_seconds"].mean()],
             lambda days: days.head(40),
+            lambda days: days.assign(more=1e9 + len(days)),
         ],
-        ids=["rank", "difference", "filter", "head"],
+        ids=["rank", "difference", "filter", "head", "a little"],
     )
     def test_what_looks_at_other_viewers_is_refused(self, store, step):
         for source in (store, WORLD.plays):
