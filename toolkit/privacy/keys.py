@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from toolkit.privacy.refusals import KeyExposed, KeyMissing, KeyTaken, Refused
@@ -23,6 +24,7 @@ __all__ = [
     "locked",
     "make_study_key",
     "pseudonym",
+    "pseudonyms_noted",
     "read_key",
     "read_study_key",
     "sync_folder",
@@ -30,6 +32,8 @@ __all__ = [
 
 #: The public key of the data that ship with the toolkit, all of them invented.
 DEMONSTRATION_KEY = hashlib.sha256(b"viewing-toolkit: public, for simulated data only").digest()
+
+_noted = ContextVar("pseudonyms and what they were made of", default=None)
 
 _SERVICE = "viewing-toolkit"
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -125,7 +129,20 @@ def pseudonym(kind: str, *parts: str, key: bytes) -> str:
     """
     message = json.dumps([kind, *parts], ensure_ascii=False).encode()
     digest = hmac.digest(key, message, "sha256")[:10]
-    return f"{kind[0]}_{base64.b32encode(digest).decode().lower()}"
+    made = f"{kind[0]}_{base64.b32encode(digest).decode().lower()}"
+    if (noted := _noted.get()) is not None:
+        noted[made] = parts
+    return made
+
+
+@contextmanager
+def pseudonyms_noted() -> Iterator[dict[str, tuple[str, ...]]]:
+    """Note each pseudonym that is made meanwhile, and of what: for its study's own use alone."""
+    before = _noted.set({})
+    try:
+        yield _noted.get()
+    finally:
+        _noted.reset(before)
 
 
 def has_pseudonym_form(ids: Iterable, kind: str) -> bool:
