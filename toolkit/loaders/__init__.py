@@ -24,6 +24,7 @@ def load_plays(
     date_order: str | None = None,
     progress: bool | None = None,
     report: Callable[[pd.DataFrame], object] | None = None,
+    template: bool = True,
 ) -> pd.DataFrame:
     r"""Read an export, a folder of donated exports, or a plays table that was saved.
 
@@ -54,6 +55,9 @@ def load_plays(
         Is given the report of the load, a table with one row per export: ``export``,
         ``outcome`` {read, repeated, refused}, ``source``, ``n_rows``, ``n_used``, ``note``.
         By default it is printed, as sentences, for a folder or if there are notes.
+    template : bool, default True
+        Where several profiles are refused, write a table to fill in beside the folder; it
+        names the exports, and nobody.
 
     Returns
     -------
@@ -81,9 +85,6 @@ def load_plays(
     Pseudonyms are made of the name of the export within its folder, its source and the
     profile: rename files before they are loaded for the first time, not between two loads,
     and never give the exports of two people one name.
-
-    Where several profiles are refused, a table to fill in is written beside the folder; it
-    names the exports, and nobody.
 
     Examples
     --------
@@ -116,4 +117,5 @@ def load_plays(
         date_order=date_order,
         progress=progress,
         report=report,
+        template=template,
     )

@@ -38,6 +38,7 @@ def load_exports(
     date_order: str | None = None,
     progress: bool | None = None,
     report: Callable[[pd.DataFrame], object] | None = None,
+    template: bool = True,
 ) -> pd.DataFrame:
     """Read one export, or each one in a folder; see `load_plays`."""
     require_choice(source, ["auto", *sources()["source"]], "source")
@@ -78,10 +79,10 @@ def load_exports(
         outcome = "read" if first == name else "repeated"
         lines.append([name, outcome, services, n_rows, " ".join(notes)])
 
-    if refused and (template := ask_for_profiles(path, refused)):
+    if refused and template and (asked := ask_for_profiles(path, refused)):
         for line in lines:
             if line[0] in refused:
-                line[-1] += f" Fill in {template} and give it as `profile`."
+                line[-1] += f" Fill in {asked} and give it as `profile`."
     lines = pd.DataFrame(lines, columns=["export", "outcome", "source", "n_rows", "note"])
     if not parts:
         raise ValueError(

@@ -21,7 +21,9 @@ __all__ = ["Ledger", "accesses"]
 _START = "0" * 64
 _FIELDS = {"n": int, "at": str, "who": str, "what": str, "details": dict}
 _FIELDS |= {"previous": str, "digest": str}
-_ACCESSES = {"opened", "loaded", "released", "published", "forgot", "destroyed"}
+_ACCESSES = {"opened", "loaded", "released", "refused", "published", "forgot", "destroyed"}
+# What accesses don't say as detail: the purpose has a column, digests are for machines.
+_UNSAID = {"purpose", "files", "outputs", "table", "sha256"}
 _FIX = "Compare it with a copy of an earlier time, or with a head that was published."
 
 
@@ -188,6 +190,8 @@ class Ledger:
 def accesses(entries: Iterable[dict]) -> pd.DataFrame:
     """Return who opened, loaded, released, published, forgot or destroyed what, and why.
 
+    A release that was refused is an access too, since a refusal tells something.
+
     Parameters
     ----------
     entries : iterable of dict
@@ -198,7 +202,7 @@ def accesses(entries: Iterable[dict]) -> pd.DataFrame:
     pandas.DataFrame
         One row per such entry, the oldest first: `entry` (its number), `at` (UTC), `who` (the
         account that the system named), `what`, `purpose` (as it was stated; missing if it was
-        not) and `detail` (all else that was recorded, in text).
+        not) and `detail` (all else that was recorded, in text, but for digests).
 
     Examples
     --------
@@ -210,7 +214,7 @@ def accesses(entries: Iterable[dict]) -> pd.DataFrame:
     used = [entry for entry in entries if entry["what"] in _ACCESSES]
     said = [entry["details"] for entry in used]
     other = [
-        "; ".join(f"{name}: {_text(value)}" for name, value in each.items() if name != "purpose")
+        "; ".join(f"{name}: {_text(value)}" for name, value in each.items() if name not in _UNSAID)
         for each in said
     ]
     purposes = [None if each.get("purpose") is None else _text(each["purpose"]) for each in said]
