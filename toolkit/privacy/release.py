@@ -43,7 +43,7 @@ class Release:
 
     See Also
     --------
-    Study.release : What is withheld.
+    open_study : The study that makes it.
 
     Examples
     --------
