@@ -7,7 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-__all__ = ["LAWS", "Coordinates", "Law", "log_pmf", "log_survival", "log_total", "shift_of"]
+__all__ = [
+    "LAWS",
+    "Coordinates",
+    "Law",
+    "log_pmf",
+    "log_ratio",
+    "log_survival",
+    "log_total",
+    "shift_of",
+]
 
 # Of each parameter: from the real line, to it, the edges there, and its range.
 _KINDS = {
@@ -102,7 +111,7 @@ def shift_of(law: Law, xmin):
     return np.asarray(xmin == 0, dtype="float64") * (law.least < 0)
 
 
-def _log_ratio(a, c, x):
+def log_ratio(a, c, x):
     """Return log(G(a + x) / G(a) / G(c + x) * G(c)) for whole x, to the last digits."""
     # Small arguments are left behind term by term; what is large has a series of its own.
     head = np.log(math.prod(np.where(x > j, (a + j) / (c + j), 1) for j in range(_HEAD)))
@@ -131,7 +140,7 @@ def _poisson_tail(k, mean):
 
 
 def _nbd_weight(k, r, alpha):
-    return _log_ratio(r, 1.0, k) - r * np.log1p(1 / alpha) - k * np.log1p(alpha)
+    return log_ratio(r, 1.0, k) - r * np.log1p(1 / alpha) - k * np.log1p(alpha)
 
 
 def _nbd_tail(k, r, alpha):
@@ -240,7 +249,7 @@ def _betageometric_weight(k, alpha, beta):
 
 
 def _betageometric_tail(k, alpha, beta):
-    return _log_ratio(beta, alpha + beta, k - 1)
+    return log_ratio(beta, alpha + beta, k - 1)
 
 
 def _yule_weight(k, rho):
