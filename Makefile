@@ -39,6 +39,7 @@ bench: build/bench/ready
 	build/bench/bin/python -m benchmarks.viewings
 	build/bench/bin/python -m benchmarks.growth
 	build/bench/bin/python -m benchmarks.scale
+	build/bench/bin/python -m benchmarks.privacy
 	build/bench/bin/python -m benchmarks.laws
 	build/bench/bin/python -m benchmarks.coverage
 
