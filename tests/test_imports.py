@@ -17,7 +17,8 @@ LAYERS = [
     {"days"},
     {"loaders", "viewings", "store", "warehouse"},
     {"streaks", "streak_counts", "streak_ends", "audience", "sittings", "surprise", "effects"}
-    | {"viewer_periods", "returns", "cohorts", "cohort_tables", "activity", "projection"}
+    | {"viewer_periods", "returns", "cohorts", "cohort_tables", "cohort_returns"}
+    | {"activity", "projection", "run_laws", "streak_nulls", "null_fits"}
     | {"rewatch", "rewatched", "copying", "recency", "repeat_models", "rhythm", "dirichlet"}
     | {"count_laws", "likelihood", "count_fits", "power_laws", "tails"},
     {"plots", "rewatch_plots", "cohort_plots", "explore"},

@@ -51,6 +51,13 @@ def test_links_and_files_that_are_named_exist(name):
         assert (path.parent / link).exists(), link
 
 
+def test_tests_that_promises_rest_on_exist():
+    rows = re.findall(r"^\| .+? \| (.*`test_.*) \|$", README, re.M)
+    named = {name for row in rows for name in re.findall(r"`(test_\w+)`", row)}
+    there = {path.stem for path in (ROOT / "tests" / "privacy").glob("test_*.py")}
+    assert named == there - {"test_release", "test_risk"}
+
+
 def test_every_target_that_is_named_is_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     texts = [README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")]
