@@ -1,1 +1,1 @@
-"""Keys, pseudonyms and, later, the study that holds a log like a secret."""
+"""A study: a log that is held like a secret, an account of its use, and numbers of people."""
