@@ -45,6 +45,12 @@ class TestMultiverse:
         assert table["value"].iloc[0] == 53
         assert table["value"].iloc[1] < 53
 
+    def test_none_is_a_choice_like_others(self):
+        table = multiverse(None, lambda _, zone, gap: gap + (zone is None), choices={"zone": [None, "UTC"], "gap": [0, 5]})  # fmt: skip
+        ranked = rank_choices(table).set_index("choice")
+        assert ranked.loc["zone", ["low", "high"]].tolist() == [2.5, 3.5]
+        assert ranked["share"].sum() == pytest.approx(1)
+
     def test_no_answer_is_one(self):
         table = answered([2], lambda c: np.nan if c else 3)
         assert table["value"].isna().tolist() == [False, True]

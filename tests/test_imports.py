@@ -18,10 +18,11 @@ LAYERS = [
     {"loaders", "viewings", "store", "warehouse"},
     {"streaks", "streak_counts", "streak_ends", "audience", "sittings", "surprise", "effects"}
     | {"viewer_periods", "returns", "cohorts", "cohort_tables", "cohort_returns"}
-    | {"activity", "projection", "run_laws", "streak_nulls", "null_fits", "choices"}
+    | {"run_laws", "streak_nulls", "null_fits", "expected_streaks", "choices"}
+    | {"activity", "projection"}
     | {"rewatch", "rewatched", "copying", "recency", "repeat_models", "rhythm", "dirichlet"}
     | {"count_laws", "likelihood", "count_fits", "power_laws", "tails"},
-    {"plots", "rewatch_plots", "cohort_plots", "explore"},
+    {"plots", "rewatch_plots", "cohort_plots", "surprise_plots", "explore"},
     {"labels", "drawn", "references", "figures"},
     {"runs", "verdicts", "report", "reproduce"},
 ]

@@ -8,11 +8,8 @@ from scipy import stats
 
 from tests.test_run_laws import rejects, sequences
 from tests.test_surprise import PARAMS, weights_of
-from toolkit.null_fits import expect_streaks, fit_nulls
-from toolkit.streak_counts import count_streaks
-from toolkit.streak_nulls import NULLS, READINGS
-from toolkit.streaks import find_streaks
-from toolkit.surprise import audit_claim
+from toolkit.null_fits import fit_nulls, null_posterior
+from toolkit.streak_nulls import NULLS
 
 START = pd.Timestamp("2017-11-17")
 
@@ -149,51 +146,66 @@ def loglik_markov(days, params):
     return loglik("markov", days, params, "days")
 
 
-class TestExpectStreaks:
-    @pytest.mark.parametrize("reading", READINGS)
-    def test_is_what_a_claim_of_each_length_is_audited_against(self, reading):
-        whole = {"population": [1000, 70], "available_from": ["2017-12-05", "2017-12-08"], "as_of": "2017-12-10"}  # fmt: skip
-        found = expect_streaks(PARAMS, reading=reading, **whole).set_index(["null", "n_days"])
-        assert found.index.tolist() == [(null, k) for null in PARAMS for k in range(1, 7)]
-        for k in range(1, 7):
-            audit = audit_claim(people=5, days=k, nulls=PARAMS, reading=reading, **whole)
-            expected = audit.set_index("null")["expected"]
-            for null in PARAMS:
-                assert found["expected"][null, k] == pytest.approx(expected[null], rel=1e-12)
-
-    @pytest.mark.parametrize("null", NULLS)
-    def test_a_log_of_the_null_agrees(self, null):
-        viewer_days, population = log_of(drawn(null, 12, PARAMS[null], 3000))
-        streaks = find_streaks(viewer_days, as_of=window(12)["as_of"])
-        counted = count_streaks(streaks, which="open").set_index("n_days")["n_reaching"]
-        expected = expect_streaks({null: PARAMS[null]}, population=population, confidence=0.9999, **window(12))  # fmt: skip
-        expected = expected.set_index("n_days")
-        reached = counted.reindex(expected.index, fill_value=0)
-        assert ((expected["low"] <= reached) & (reached <= expected["high"])).all()
-
-    def test_takes_what_was_fitted(self):
-        days = drawn("beta", 9, PARAMS["beta"], 200)
+class TestNullPosterior:
+    def posterior(self, days, **options):
         viewer_days, population = log_of(days)
-        fits = fit_nulls(viewer_days, population=population, to="streaks", **window(9))
-        params = dict(zip(fits["null"], fits["params"], strict=True))
-        whole = {"population": population, **window(9)}
-        assert_frame_equal(expect_streaks(fits, **whole), expect_streaks(params, **whole))
-        audited = audit_claim(people=3, days=4, nulls=fits, **whole)
-        assert_frame_equal(audited, audit_claim(people=3, days=4, nulls=params, **whole))
+        return null_posterior(
+            viewer_days, population=population, **window(days.shape[1]), **options
+        )
 
-    def test_intervals_are_those_of_counts(self):
-        found = expect_streaks({"independent": {"p": 0.1}}, population=1000, confidence=0.8, **window(2))  # fmt: skip
-        assert found["low"].tolist() == stats.poisson.ppf(0.1, [100, 10]).tolist()
-        assert found["high"].tolist() == stats.poisson.ppf(0.9, [100, 10]).tolist()
+    def moments(self, table):
+        params, weight = pd.DataFrame(table["params"].tolist()), table["weight"].to_numpy()
+        mean = weight @ params
+        return pd.DataFrame({"mean": mean, "sd": np.sqrt(weight @ (params - mean) ** 2)})
 
-    def test_without_nulls_there_is_nothing(self):
-        found = expect_streaks({}, population=10, **window(3))
-        assert list(found) == ["null", "n_days", "expected", "low", "high"]
-        assert len(found) == 0
+    @pytest.mark.parametrize("shape", [(40, 5), (500, 20)])
+    def test_one_chance_has_the_beta_posterior_of_jeffreys(self, shape):
+        days = np.random.default_rng(1).random(shape) < 0.1
+        found = self.moments(self.posterior(days, nulls=["independent"])).loc["p"]
+        truth = stats.beta(days.sum() + 0.5, (~days).sum() + 0.5)
+        assert found.tolist() == pytest.approx([truth.mean(), truth.std()], rel=0.003)
+
+    def test_never_missed_is_no_chance_of_1(self):
+        # Nobody never missed a day: the share of those has Jeffreys' posterior alone.
+        days = np.random.default_rng(1).random((400, 12)) < 0.2
+        found = self.moments(self.posterior(days, nulls=["cure"])).loc["share"]
+        truth = stats.beta(0.5, 400.5)
+        assert found.tolist() == pytest.approx([truth.mean(), truth.std()], rel=0.05)
+
+    @pytest.mark.parametrize("to", ["days", "streaks"])
+    @pytest.mark.parametrize("null", ["markov", "beta", "dropout"])
+    def test_is_prior_times_likelihood_of_all_sequences(self, null, to):
+        days = drawn(null, 7, PARAMS[null], 150)
+        found = self.posterior(days, nulls=[null], to=to).sample(20, random_state=1)
+        params = pd.DataFrame(found["params"].tolist())
+        height = [loglik(null, days, each, to) for each in found["params"]]
+        # The grid is even in logits, and for a and b in logs.
+        if null == "beta":
+            mean, rho = params["a"] / params.sum(axis=1), 1 / (1 + params.sum(axis=1))
+            height += stats.beta.logpdf(mean, 0.5, 0.5) + np.log(
+                mean * (1 - mean) * rho * (1 - rho)
+            )
+        else:
+            height += (stats.beta.logpdf(params, 0.5, 0.5) + np.log(params * (1 - params))).sum(
+                axis=1
+            )
+        expected = np.exp(height - height[0])
+        weight = found["weight"].to_numpy()
+        assert weight / weight[0] == pytest.approx(expected.to_numpy(), rel=1e-6)
+
+    @pytest.mark.parametrize("null", [name for name in NULLS if name != "independent"])
+    def test_a_finer_grid_says_the_same(self, null, monkeypatch):
+        days = drawn(null, 9, PARAMS[null], 500)
+        coarse = self.posterior(days, nulls=[null])
+        assert coarse["weight"].sum() == pytest.approx(1)
+        monkeypatch.setattr("toolkit.null_fits._GRID", 61)
+        monkeypatch.setattr("toolkit.null_fits._LEAST_WEIGHT", 1e-9)
+        monkeypatch.setattr("toolkit.null_fits._FAR_DROP", 14.0)
+        fine = self.moments(self.posterior(days, nulls=[null]))
+        assert self.moments(coarse).to_numpy() == pytest.approx(fine.to_numpy(), rel=0.02)
 
     def test_wrong_arguments(self):
-        whole = {"population": 10, **window(3)}
-        rejects(expect_streaks, {"magic": {}}, **whole, match="`nulls` must be one of")
-        rejects(expect_streaks, PARAMS, **whole, reading="past", match="`reading` must be one of")
-        rejects(expect_streaks, PARAMS, **whole, confidence=2, match="`confidence` must lie")
-        rejects(expect_streaks, pd.DataFrame({"null": ["beta"]}), **whole, match="missing")
+        viewer_days, _ = log_of(np.eye(3, dtype=bool))
+        rejects(null_posterior, viewer_days, population=3, **window(3), nulls=["magic"], match="`nulls` must be one of")  # fmt: skip
+        rejects(null_posterior, viewer_days, population=3, **window(3), to="n", match="`to` must")
+        assert list(null_posterior(viewer_days, population=3, **window(3), nulls=[])) == ["null", "params", "weight"]  # fmt: skip

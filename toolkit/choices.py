@@ -46,6 +46,7 @@ def multiverse(
     See Also
     --------
     rank_choices : which choice matters most.
+    plot_multiverse : draws all answers.
 
     Notes
     -----
@@ -142,7 +143,9 @@ def rank_choices(table: pd.DataFrame) -> pd.DataFrame:
     """
     require_columns(table, [_VALUE], "table")
     names = [name for name in table if name != _VALUE]
-    codes = pd.DataFrame({name: pd.factorize(table[name])[0] for name in names}, table.index)
+    # A choice may be None.
+    codes = {name: pd.factorize(table[name], use_na_sentinel=False)[0] for name in names}
+    codes = pd.DataFrame(codes, table.index)
     if len(codes) != np.prod(codes.max() + 1) or codes.duplicated().any():
         raise ValueError(
             f"`table` must have each combination of {names} once, found {len(codes)} rows."

@@ -1,13 +1,14 @@
-"""Null models of streaks fitted to a log, and how many streaks each expects."""
+"""Null models of streaks fitted to a log."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from toolkit.streak_nulls import NULLS, READINGS, exposed, given_nulls
+from toolkit.streak_nulls import NULLS, exposed
 from toolkit.streaks import find_streaks
 from toolkit.tables import (
     as_day,
@@ -18,10 +19,12 @@ from toolkit.tables import (
     unit_of,
 )
 
-__all__ = ["expect_streaks", "fit_nulls"]
+__all__ = ["fit_nulls", "null_posterior"]
 
 # Where logits of chances are looked for, logarithms of other parameters, and ends of intervals.
 _EDGE, _FAR_EDGE = 25.0, 40.0
+# A posterior reaches to where the profile has fallen by this, in so many steps of a parameter.
+_FAR_DROP, _GRID, _LEAST_WEIGHT = 8.0, 21, 1e-4
 
 
 def fit_nulls(
@@ -100,83 +103,82 @@ def fit_nulls(
     >>> round(fits["params"][0]["p"], 6)
     0.2
     """
-    require_choice(to, ["days", "streaks"], "to")
     require_confidence(confidence)
-    names = list(NULLS) if nulls is None else list(nulls)
-    for name in names:
-        require_choice(name, list(NULLS), "nulls")
-    days = _days_of_each(viewer_days, as_of, available_from, population)
+    names, days = _asked(viewer_days, as_of, available_from, population, to, nulls)
     drop = stats.chi2.ppf(confidence, 1) / 2
     return pd.DataFrame([_fitted(name, days, to, drop) for name in names])
 
 
-def expect_streaks(
-    nulls: Mapping[str, Mapping[str, float]] | pd.DataFrame,
+def null_posterior(
+    viewer_days: pd.DataFrame,
     *,
     as_of,
-    population: int | Sequence[int],
     available_from,
-    reading: Literal["open", "ever", "total"] = "open",
-    confidence: float = 0.95,
+    population: int,
+    to: Literal["days", "streaks"] = "days",
+    nulls: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Return how many people null models expect to reach each length: N(k).
+    """Return how credible each value of the parameters of null models is, given a log.
 
     Parameters
     ----------
-    nulls : mapping of str to mapping, or pandas.DataFrame
-        Parameters as in `audit_claim`, or what `fit_nulls` gives.
-    as_of, population, available_from, reading
-        As in `audit_claim`.
-    confidence : float, default 0.95
-        How often the interval should hold the count of another log of the same law.
+    viewer_days, as_of, available_from, population, to, nulls
+        As in `fit_nulls`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per null model and length, from 1 day to all there were:
+        Some hundred rows per null model:
 
         * ``null`` : str
-        * ``n_days`` : int, k
-        * ``expected`` : float, people who reach k
-        * ``low``, ``high`` : float, interval of their number
+        * ``params`` : dict, as in `fit_nulls`
+        * ``weight`` : float, how credible they are; 1 in all for each null
 
     Raises
     ------
     ValueError
-        As in `audit_claim`.
+        As in `fit_nulls`.
 
     See Also
     --------
-    count_streaks : how many people reached each length; with ``which="open"`` those of the
-        reading "open".
+    fit_nulls : the most likely parameters.
+    expect_streaks : how many streaks are expected, all that uncertainty included.
 
     Notes
     -----
-    The interval is that of a Poisson count with the mean expected: parameters are taken for
-    known, and where a viewer's own chance is not small it is too wide.
+    The posterior on a grid that reaches four standard errors or more to both sides.  The prior
+    of a chance is that of Jeffreys [1]_, Beta(1/2, 1/2).  For "beta" it is that of the mean
+    a / (a + b), while rho = 1 / (a + b + 1) is uniform.
+
+    References
+    ----------
+    .. [1] H. Jeffreys, "An invariant form for the prior probability in estimation problems",
+       Proceedings of the Royal Society A 186 (1946), 453-461.
 
     Examples
     --------
-    >>> expect_streaks({"independent": {"p": 0.1}}, as_of="2024-03-02", population=1000,
-    ...                available_from="2024-03-01")
-              null  n_days  expected   low   high
-    0  independent       1     100.0  81.0  120.0
-    1  independent       2      10.0   4.0   17.0
+    >>> viewer_days = pd.DataFrame({
+    ...     "viewer": ["ann", "ann", "ann", "bob"],
+    ...     "day": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-04", "2024-03-02"]),
+    ... })
+    >>> found = null_posterior(viewer_days, as_of="2024-03-05", available_from="2024-03-01",
+    ...                        population=4, nulls=["independent"])
+    >>> mean = (found["params"].str["p"] * found["weight"]).sum()
+    >>> print(round(mean, 4))  # of 4 days of 20, and of half a day watched and half a day missed
+    0.2143
     """
-    require_choice(reading, READINGS, "reading")
-    require_confidence(confidence)
-    sizes, windows = exposed(population, available_from, as_of)
-    tail = (1 - confidence) / 2
-    tables = []
-    for name, params in given_nulls(nulls).items():
-        chance = NULLS[name].chance
-        lengths = np.arange(1, windows.max() + 1)
-        expected = np.array([sizes @ chance(reading, windows, int(k), **params) for k in lengths])
-        low, high = (stats.poisson.ppf(share, expected) for share in (tail, 1 - tail))
-        table = {"null": name, "n_days": lengths, "expected": expected, "low": low, "high": high}
-        tables.append(pd.DataFrame(table))
-    columns = ["null", "n_days", "expected", "low", "high"]
+    names, days = _asked(viewer_days, as_of, available_from, population, to, nulls)
+    tables = [_credible(name, days, to) for name in names]
+    columns = ["null", "params", "weight"]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def _asked(viewer_days, as_of, available_from, population, to, nulls) -> tuple[list, dict]:
+    require_choice(to, ["days", "streaks"], "to")
+    names = list(NULLS) if nulls is None else list(nulls)
+    for name in names:
+        require_choice(name, list(NULLS), "nulls")
+    return names, _days_of_each(viewer_days, as_of, available_from, population)
 
 
 def _days_of_each(viewer_days, as_of, available_from, population) -> dict:
@@ -217,6 +219,47 @@ def _days_of_each(viewer_days, as_of, available_from, population) -> dict:
 
 def _fitted(name: str, days: dict, to: str, drop: float) -> dict:
     """Return the most likely parameters of a null, and their intervals."""
+    loss, best, limits, to_params = _most_likely(name, days, to)
+    ends = [_ends(loss, best, at, drop, limits) for at in range(len(limits))]
+    low, high = (to_params([pair[side] for pair in ends]) for side in (0, 1))
+    return {
+        "null": name,
+        "params": to_params(best.x),
+        "low": low,
+        "high": high,
+        "loglik": -best.fun,
+        "aic": 2 * (len(limits) + best.fun),
+        "n": int(days["count"].sum()),
+    }
+
+
+def _credible(name: str, days: dict, to: str) -> pd.DataFrame:
+    """Return the parameters on a grid around the most likely, with their weights."""
+    loss, best, limits, to_params = _most_likely(name, days, to)
+    sides = []
+    for at, (least, most) in enumerate(limits):
+        low, high = np.clip(_ends(loss, best, at, _FAR_DROP, limits), least, most)
+        sides.append(np.linspace(low, high, _GRID))
+    points = list(itertools.product(*sides))
+    params = [to_params(point) for point in points]
+    height = np.array([-loss(point) for point in points]) + [_log_prior(**some) for some in params]
+    weight = np.exp(height - height.max())
+    table = pd.DataFrame({"null": name, "params": params, "weight": weight / weight.sum()})
+    table = table[weight > _LEAST_WEIGHT]
+    return table.assign(weight=table["weight"] / table["weight"].sum())
+
+
+def _log_prior(a=None, b=None, **chances) -> float:
+    """Return the logarithm of the prior where logits, or logs of a and b, are the measure."""
+    if a is None:
+        p = np.array(list(chances.values()))
+        return (np.log(p) + np.log1p(-p)).sum() / 2
+    mean, rho = a / (a + b), 1 / (a + b + 1)
+    return np.log(mean * (1 - mean)) / 2 + np.log(rho) + np.log1p(-rho)
+
+
+def _most_likely(name: str, days: dict, to: str) -> tuple:
+    """Return what to climb down, its lowest point, where to look, and how to read a point."""
     null = NULLS[name]
     is_log = np.array([param in ("a", "b") for param in null.params])
     limits = [(-edge, edge) for edge in np.where(is_log, _FAR_EDGE, _EDGE)]
@@ -235,17 +278,7 @@ def _fitted(name: str, days: dict, to: str, drop: float) -> dict:
     starts = [[special.logit(share), x][: len(is_log)] for x in (-4.0, 0.0, 2.0)]
     starts += [[x, special.logit(share)][: len(is_log)] for x in (-4.0, 0.0)]
     best = min((_climb(loss, start, limits) for start in starts), key=lambda found: found.fun)
-    ends = [_ends(loss, best, at, drop, limits) for at in range(len(is_log))]
-    low, high = (to_params([pair[side] for pair in ends]) for side in (0, 1))
-    return {
-        "null": name,
-        "params": to_params(best.x),
-        "low": low,
-        "high": high,
-        "loglik": -best.fun,
-        "aic": 2 * (len(is_log) + best.fun),
-        "n": int(days["count"].sum()),
-    }
+    return loss, best, limits, to_params
 
 
 def _climb(loss, start, limits):

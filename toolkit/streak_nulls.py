@@ -89,6 +89,8 @@ def given_nulls(nulls, daily: float | None = None) -> dict:
     given = {} if daily is None else {"independent": {"p": daily}}
     if isinstance(nulls, pd.DataFrame):
         require_columns(nulls, ["null", "params"], "nulls")
+        if nulls["null"].duplicated().any():
+            raise ValueError(f"`nulls` must have one row per null, found {len(nulls)} rows.")
         nulls = dict(zip(nulls["null"], nulls["params"], strict=True))
     for name, params in (nulls or {}).items():
         require_choice(name, list(NULLS), "nulls")
