@@ -42,6 +42,7 @@ bench: build/bench/ready
 	build/bench/bin/python -m benchmarks.privacy
 	build/bench/bin/python -m benchmarks.laws
 	build/bench/bin/python -m benchmarks.coverage
+	build/bench/bin/python -m benchmarks.audits
 
 # The lock is one file for every supported Python and system; its tool lives outside the environment it locks.
 lock:

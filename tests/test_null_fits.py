@@ -8,6 +8,7 @@ from scipy import stats
 
 from tests.test_run_laws import rejects, sequences
 from tests.test_surprise import PARAMS, weights_of
+from toolkit.expected_streaks import expect_streaks
 from toolkit.null_fits import fit_nulls, null_posterior
 from toolkit.streak_nulls import NULLS
 
@@ -102,6 +103,25 @@ class TestFitNulls:
                 fallen = fit["loglik"] - top
                 assert fallen == pytest.approx(stats.chi2.ppf(0.9, 1) / 2, abs=1e-3)
 
+    def test_intervals_of_one_chance_cover_as_often_as_they_say(self):
+        # Exact: the fit depends on the number of days watched alone, of 5 viewers and 8 days.
+        watched = np.arange(1, 41)
+        fits = [fitted((np.arange(40) < x).reshape(5, 8), nulls=["independent"]).iloc[0] for x in watched]  # fmt: skip
+        low, high = np.array([[fit["low"]["p"], fit["high"]["p"]] for fit in fits]).T
+        shares = np.linspace(0.1, 0.9, 161)
+        covers = [stats.binom.pmf(watched, 40, p)[(low <= p) & (p <= high)].sum() for p in shares]
+        assert 0.93 <= np.mean(covers) <= 0.97
+
+    def test_intervals_of_two_chances_cover_as_often_as_they_say(self):
+        held = []
+        for seed in range(25):
+            fit = fitted(drawn("markov", 6, PARAMS["markov"], 150, seed), nulls=["markov"]).iloc[0]
+            held += [
+                fit["low"][name] <= x <= fit["high"][name] for name, x in PARAMS["markov"].items()
+            ]
+        # Four standard errors of 50 intervals below 95 %.
+        assert np.mean(held) >= 0.83
+
     def test_what_days_do_not_bound_has_no_end(self):
         days = np.random.default_rng(1).random((300, 10)) < 0.3
         days[days.all(axis=1)] = False
@@ -121,6 +141,16 @@ class TestFitNulls:
         # Who watched only outside is one of those who never did.
         assert found["n"].tolist() == [300, 300]
         assert found["loglik"].to_numpy() == pytest.approx(within["loglik"].to_numpy(), rel=1e-12)
+
+    def test_who_never_missed_a_day_and_who_never_watched(self):
+        days = np.array([[True] * 9, [False] * 9])
+        fit = fitted(days)
+        assert fit.loc["cure", "params"]["share"] == pytest.approx(0.5, abs=1e-4)
+        assert fitted(days[:1], nulls=["independent"])["params"].iloc[0]["p"] == pytest.approx(1)
+        posterior = null_posterior(log_of(days)[0], population=2, **window(9))
+        found = expect_streaks(posterior, population=2, **window(9)).set_index(["null", "n_days"])
+        assert found["expected"].between(0, 2).all()
+        assert found.loc[("beta", 9), "expected"] == pytest.approx(1, abs=0.2)
 
     def test_order_and_days_that_stand_twice_do_not_matter(self):
         viewer_days, population = log_of(drawn("markov", 8, PARAMS["markov"], 50))

@@ -1,5 +1,6 @@
 """Chances of runs beside every sequence of up to 14 days, exact arithmetic and simulation."""
 
+import math
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cache
@@ -337,6 +338,12 @@ class TestBetaStreakProbability:
                 expected *= (exact_a + j) / (exact_a + exact_b + j)
                 expected = expected.limit_denominator(2**400)
             assert beta_streak_probability(k, a, b) == pytest.approx(float(expected), rel=1e-12)
+
+    @pytest.mark.parametrize("k", [1, 3, 9, 20])
+    @pytest.mark.parametrize(("a", "b"), [(1.0, 1e17), (0.3, 1e20), (1e-11, 1e-11), (1e-9, 2.0)])
+    def test_far_ends_keep_their_digits(self, a, b, k):
+        expected = math.prod((Fraction(a) + j) / (Fraction(a) + Fraction(b) + j) for j in range(k))
+        assert beta_streak_probability(k, a, b) == pytest.approx(float(expected), rel=1e-11, abs=1e-320)  # fmt: skip
 
     def test_wrong_arguments(self):
         rejects(beta_streak_probability, -1, 1, 1, match="`k` must be whole numbers, 0 or more")

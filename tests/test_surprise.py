@@ -65,6 +65,26 @@ def holds(reading, n, k):
     return longest >= k if reading == "ever" else days.sum(axis=1) >= k
 
 
+@pytest.mark.parametrize("null", NULLS)
+def test_the_interval_of_a_count_holds_its_mean_often_enough(null):
+    # Exact: the count of viewers who are each drawn from the null is binomial.
+    counts = np.arange(61)
+    audits = [audit(people=people, days=2, population=60).iloc[0] for people in counts]
+    low, high = np.array([[row["low"], row["high"]] for row in audits]).T
+    for k in range(1, 9):
+        chance = NULLS[null].chance("open", np.array([10]), k, **PARAMS[null])[0]
+        covers = (low <= 60 * chance) & (60 * chance <= high)
+        assert stats.binom.pmf(counts, 60, chance)[covers].sum() >= 0.95
+
+
+@pytest.mark.parametrize("to", [1e-12, 1e-6])
+def test_kinds_of_viewers_who_watch_always_or_never(to):
+    # The nodes of a beta law whose mass lies at both ends.
+    kinds = NULLS["beta"].kinds(20, a=to, b=3 * to)
+    assert sum(kind.share * kind.p11**18 for kind in kinds) == pytest.approx(0.25, abs=10 * to)
+    assert sum(kind.share for kind in kinds) == pytest.approx(1)
+
+
 def audit(**changes):
     return audit_claim(**(CLAIM | {"population": 1_000_000} | changes)).set_index("null")
 

@@ -117,7 +117,10 @@ def log_ratio(a, c, x):
     head = np.log(math.prod(np.where(x > j, (a + j) / (c + j), 1) for j in range(_HEAD)))
     a, c, x = a + _HEAD, c + _HEAD, np.maximum(x - _HEAD, 0)
     rest = (a - 0.5) * np.log1p(x / a) - (c - 0.5) * np.log1p(x / c)
-    rest += x * np.log1p((a - c) / (c + x))
+    # Close to 1 the logarithm needs the difference, and far below it the ratio.
+    far = 2 * (a + x) < c + x
+    rest += x * np.log(np.where(far, (a + x) / (c + x), 1))
+    rest += x * np.log1p(np.where(far, 0, (a - c) / (c + x)))
     return head + rest + _stirling(a + x) - _stirling(a) - _stirling(c + x) + _stirling(c)
 
 

@@ -254,8 +254,8 @@ def _log_prior(a=None, b=None, **chances) -> float:
     if a is None:
         p = np.array(list(chances.values()))
         return (np.log(p) + np.log1p(-p)).sum() / 2
-    mean, rho = a / (a + b), 1 / (a + b + 1)
-    return np.log(mean * (1 - mean)) / 2 + np.log(rho) + np.log1p(-rho)
+    # Of the mean a / (a + b) as of a chance, and of rho = 1 / (a + b + 1) as uniform.
+    return (np.log(a) + np.log(b)) / 2 - 2 * np.log1p(a + b)
 
 
 def _most_likely(name: str, days: dict, to: str) -> tuple:
@@ -275,8 +275,9 @@ def _most_likely(name: str, days: dict, to: str) -> tuple:
 
     share = days["watched"] @ days["count"] / (days["n"] * days["count"].sum())
     # From viewers who are alike, and from those who differ; from many who stay, and few.
-    starts = [[special.logit(share), x][: len(is_log)] for x in (-4.0, 0.0, 2.0)]
-    starts += [[x, special.logit(share)][: len(is_log)] for x in (-4.0, 0.0)]
+    middle = np.clip(special.logit(share), -_EDGE, _EDGE)
+    starts = [[middle, x][: len(is_log)] for x in (-4.0, 0.0, 2.0)]
+    starts += [[x, middle][: len(is_log)] for x in (-4.0, 0.0)]
     best = min((_climb(loss, start, limits) for start in starts), key=lambda found: found.fun)
     return loss, best, limits, to_params
 

@@ -393,12 +393,13 @@ def beta_nodes(size, a, b):
     overflows where a and b are large.
     """
     j = np.arange(1.0, size)
-    total = a + b - 2
-    # Of the three-term recurrence of the Jacobi polynomials.
-    middle = np.append((a - b) / (a + b), (a - b) * total / ((2 * j + total) * (2 * j + total + 2)))
-    side = j * (j + b - 1) * (j + a - 1) / (2 * j + total) ** 2 / (2 * j + total + 1)
+    both = a + b
+    # Of the three-term recurrence of the Jacobi polynomials; a and b may be tiny beside 2.
+    twice = 2 * (j - 1) + both
+    middle = np.append((a - b) / both, (a - b) * (both - 2) / (twice * (twice + 2)))
+    side = j * (j - 1 + b) * (j - 1 + a) / twice**2 / (twice + 1)
     # The first has a factor of 0 / 0 where a + b is 1.
-    side[1:] *= (j[1:] + total) / (2 * j[1:] + total - 1)
+    side[1:] *= (j[1:] - 2 + both) / (twice[1:] - 1)
     nodes, vectors = linalg.eigh_tridiagonal((1 + middle) / 2, np.sqrt(side))
     return nodes, vectors[0] ** 2
 
