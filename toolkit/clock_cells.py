@@ -71,9 +71,11 @@ def clock_slots(
     numbers = np.concatenate([of_slots for _, of_slots in cut])
     cells, row = np.unique(numbers, axis=0, return_inverse=True)
     ends = np.cumsum([len(of_slots) for _, of_slots in cut])[:-1]
-    slots = [
-        (edges, rows) for (edges, _), rows in zip(cut, np.split(row.ravel(), ends), strict=True)
-    ]
+    slots = []
+    for (edges, _), rows in zip(cut, np.split(row.ravel(), ends), strict=True):
+        # A cell goes on over what starts another one on other days only.
+        changes = np.append(True, rows[1:] != rows[:-1])[: len(rows)]
+        slots.append((edges[np.append(changes, True)], rows[changes]))
     columns = {w: _labels(w, cells[:, n], week_starts, parts) for n, w in enumerate(words)}
     return pd.DataFrame(columns, index=range(len(cells))), slots
 

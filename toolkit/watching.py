@@ -8,10 +8,21 @@ import numpy as np
 import pandas as pd
 
 from toolkit.clock_cells import CLOCK, instants_of, zones_of
-from toolkit.order import BLOCK, codes_of, filled, gathered, in_threads, pack, stable_order, stored
+from toolkit.order import (
+    BLOCK,
+    codes_of,
+    filled,
+    gathered,
+    in_blocks,
+    in_threads,
+    pack,
+    stable_order,
+    stored,
+)
 from toolkit.tables import (
     as_plays,
     as_viewers,
+    as_whole_number,
     require_columns,
     require_one_account,
     unit_column,
@@ -52,6 +63,8 @@ class Watching(NamedTuple):
     # What a cell is: its contents and its group of viewers, row by row, and the universe.
     cells: pd.DataFrame
     universe: np.ndarray
+    # Cells of the same contents stand together, one for each group of viewers.
+    n_groups: int
     zones: list[str]
     # The window in each zone, as instants.
     low: np.ndarray
@@ -83,22 +96,16 @@ def watching_of(
     cell, contents = _cells(plays, columns)
     if len(names) > 1:
         cell = cell * len(names) + group
-    cells = pd.concat(
-        [
-            contents.loc[contents.index.repeat(len(names))].reset_index(drop=True),
-            pd.concat([names] * len(contents), ignore_index=True),
-        ],
-        axis=1,
-    )
+    cells = grid_of(contents, names)
     started, ended, is_unknown = _spans(plays, needs_lengths)
     low, high = _window(started, ended, start, end, zones)
     rows = [account, cell, zone, started, ended]
-    known, unknown = _within(rows, is_unknown, low, high)
+    known, unknown = _within(rows, is_unknown, low, high, needs_lengths)
     sizes = [(n_accounts, 0), (len(cells), 1), (len(zones), 2)]
     unknown = (_packed(unknown, sizes[:2]), *unknown[1:4])
     arranged = _arranged(known, sizes)
     universe = np.tile(universe, len(contents))
-    return Watching(*arranged, unknown, cells, universe, zones, low, high)
+    return Watching(*arranged, unknown, cells, universe, len(names), zones, low, high)
 
 
 def pieces_of(
@@ -157,14 +164,14 @@ def _spans(plays: pd.DataFrame, needs_lengths: bool) -> tuple:
     seconds = np.full(len(plays), np.nan)
     if "watched_seconds" in plays:
         seconds = plays["watched_seconds"].to_numpy()
+    if all(in_blocks(lambda b: ((seconds[b] >= 0) & (seconds[b] < np.inf)).all(), 0, len(plays))):
+        return started, filled(lambda b: _ends(started[b], seconds[b]), len(plays), "int64"), None
     if (wrong := (seconds < 0) | (seconds == np.inf)).any():
         raise ValueError(
             "`watched_seconds` must be 0 or more, or missing, on every row that is used; "
             f"found {seconds[wrong][0]}."
         )
     is_unknown = np.isnan(seconds)
-    if not is_unknown.any():
-        return started, filled(lambda b: _ends(started[b], seconds[b]), len(plays), "int64"), None
     ended = _ends(started, np.nan_to_num(seconds))
     if "ended_at" in plays:
         has_end = plays["ended_at"].notna().to_numpy() & is_unknown
@@ -186,7 +193,10 @@ def _ends(started: np.ndarray, seconds: np.ndarray) -> np.ndarray:
 def _window(started, ended, start, end, zones: list) -> tuple[np.ndarray, np.ndarray]:
     """Return the edges of the window in each zone; without them, those of all plays."""
     every = np.ones(len(zones), dtype="int64")
-    low, high = int(started.min(initial=2**62)), int(ended.max(initial=-(2**62))) + 1
+    if len(started):
+        low, high = int(started.min()), int(max(ended.max(), started.max() + 1))
+    else:
+        low = high = 0
     low = every * low if start is None else instants_of(start, "start", zones)
     high = every * high if end is None else instants_of(end, "end", zones)
     if start is not None and end is not None and (low >= high).any():
@@ -194,20 +204,25 @@ def _window(started, ended, start, end, zones: list) -> tuple[np.ndarray, np.nda
     return low, np.maximum(low, high)
 
 
-def _within(rows: list, is_unknown, low: np.ndarray, high: np.ndarray) -> tuple[list, list]:
+def _within(rows: list, is_unknown, low, high, needs_lengths: bool) -> tuple[list, list]:
     """Cut spans to the window, and keep apart those of which the length is unknown."""
     account, cell, zone, started, ended = rows
+
+    def fits(b: slice) -> bool:
+        first, last = started[b], ended[b]
+        return first.min() >= low[0] and last.max() <= high[0] and (last > first).all()
+
+    if zone is None and is_unknown is None and all(in_blocks(fits, 0, len(started))):
+        return rows, [None if r is None else r[:0] for r in rows]
     if zone is not None:
         low, high = low[zone], high[zone]
-    # A span of no length is in the window it starts in.
-    inside = (started < high) & ((ended > low) | (started >= low))
-    is_unknown = np.zeros(0, dtype=bool) if is_unknown is None else is_unknown
-    clip = started.min(initial=0) < low.min(initial=0) or ended.max(initial=0) > high.max(initial=0)
-    if not clip and zone is None and inside.all() and not is_unknown.any():
-        return rows, [None if r is None else r[:0] for r in rows]
-    started, ended = np.maximum(started, low), np.minimum(ended, high)
-    rows = [account, cell, zone, started, np.maximum(started, ended)]
-    apart = np.resize(is_unknown, len(started)) if len(is_unknown) else np.zeros_like(inside)
+    inside = (started < np.minimum(ended, high)) & (ended > low)
+    if not needs_lengths:
+        # A span of no length is in the window it starts in.
+        inside |= (started == ended) & (started >= low) & (started < high)
+    started = np.maximum(started, low)
+    rows = [account, cell, zone, started, np.maximum(started, np.minimum(ended, high))]
+    apart = np.zeros_like(inside) if is_unknown is None else is_unknown
     return tuple(
         [None if r is None else r[np.flatnonzero(some)] for r in rows]
         for some in (inside & ~apart, inside & apart)
@@ -221,43 +236,54 @@ def _packed(rows: list, sizes: list) -> np.ndarray:
 def _arranged(rows: list, sizes: list) -> tuple:
     """Return the columns of `Watching` that stand in the order of groups."""
     group = _packed(rows, sizes)
-    cell, zone, started, ended = rows[1:]
-    if (group[1:] < group[:-1]).any():
+    cell, zone, start, end = rows[1:]
+    falls = in_blocks(lambda b: (group[b] < group[b.start - 1 : b.stop - 1]).any(), 1, len(group))
+    if any(falls):
         order = stable_order(group)
-        group, cell, started, ended = (gathered(a, order) for a in (group, cell, started, ended))
+        group, cell, start, end = (gathered(a, order) for a in (group, cell, start, end))
         zone = None if zone is None else gathered(zone, order)
-    n_zones = sizes[2][0]
-    start, end = np.empty_like(started), np.empty_like(ended)
+    person = group if zone is None else group // sizes[2][0]
+    blocks = in_whole_groups(group)
+    start, end = (_sorted_within(group, instants, blocks) for instants in (start, end))
     is_new = np.ones(len(group), dtype=bool)
 
-    def join(block: slice) -> None:
-        ids = group[block]
-        is_first = np.ones(len(ids), dtype=bool)
-        np.not_equal(ids[1:], ids[:-1], out=is_first[1:])
-        number = np.cumsum(is_first)
-        start[block] = _sorted_within(number, started[block])
-        end[block] = _sorted_within(number, ended[block])
-        is_new[block][1:] = is_first[1:] | (start[block][1:] > end[block][:-1])
+    def join(b: slice) -> None:
+        before = slice(b.start - 1, b.stop - 1)
+        np.greater(start[b], end[before], out=is_new[b])
+        is_new[b] |= group[b] != group[before]
 
-    in_threads(join, in_whole_groups(group))
-    person = group if zone is None else group // n_zones
+    in_blocks(join, 1, len(group))
     return group, person, cell, zone, start, end, is_new
 
 
-def _sorted_within(number: np.ndarray, instants: np.ndarray) -> np.ndarray:
-    """Return instants in order within groups, which are numbered and stand one after another."""
-    falls = instants[1:] < instants[:-1]
-    if not (falls & (number[1:] == number[:-1])).any():
+def _sorted_within(group: np.ndarray, instants: np.ndarray, blocks: list[slice]) -> np.ndarray:
+    """Return instants in order within groups, which stand one after another."""
+
+    def falls(b: slice) -> bool:
+        before = slice(b.start - 1, b.stop - 1)
+        return ((instants[b] < instants[before]) & (group[b] == group[before])).any()
+
+    if not any(in_blocks(falls, 1, len(group))):
         return instants
-    low = int(instants.min())
-    room = int(instants.max()) - low + 1
-    if int(number[-1]) >= 2**63 // room - 1:
-        return instants[np.lexsort((instants, number))]
-    base = number * room - low
-    key = base + instants
-    key.sort()
-    key -= base
-    return key
+    made = np.empty_like(instants)
+
+    def put(b: slice) -> None:
+        some, ids = instants[b], group[b]
+        number = np.append(0, np.cumsum(ids[1:] != ids[:-1]))
+        low = int(some.min())
+        room = int(some.max()) - low + 1
+        if int(number[-1]) >= 2**63 // room - 1:
+            made[b] = some[np.lexsort((some, number))]
+            return
+        # One number for both, which sorts faster.
+        base = number * room
+        base -= low
+        key = base + some
+        key.sort()
+        np.subtract(key, base, out=made[b])
+
+    in_threads(put, blocks)
+    return made
 
 
 def _cells(plays: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
@@ -268,17 +294,33 @@ def _cells(plays: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.Data
     values = [_column(plays, name) for name in columns]
     sizes = [codes_of(value, name) for value, name in zip(values, columns, strict=True)]
     key = pack(*sizes)
-    room = int(key.max(initial=0)) + 1
-    if room <= 4 * len(key) + 1024:
-        present = np.flatnonzero(np.bincount(key))
-        number = np.zeros(room, dtype="int64")
+    present = _distinct(key)
+    if len(present) and present[-1] == len(present) - 1:
+        cell = key.astype("int64", copy=False)
+    elif len(present) and present[-1] < 4 * len(key) + 1024:
+        number = np.zeros(present[-1] + 1, dtype="int64")
         number[present] = np.arange(len(present))
-        cell, row = number[key], np.zeros(len(present), dtype="int64")
-        # Of all the rows that are alike any will do to name them.
-        row[cell] = np.arange(len(cell))
+        cell = gathered(number, key)
     else:
-        _, row, cell = np.unique(key, return_index=True, return_inverse=True)
+        cell = np.searchsorted(present, key)
+    # Of all the rows that are alike any will do to name them.
+    row = np.zeros(len(present), dtype="int64")
+    row[cell] = np.arange(len(cell))
     return cell, pd.DataFrame({n: v.array[row] for n, v in zip(columns, values, strict=True)})
+
+
+def _distinct(key: np.ndarray) -> np.ndarray:
+    """Return the whole numbers, 0 or more, that come in a key, in order."""
+    room = int(key.max(initial=0)) + 1
+    if room > 4 * len(key) + 1024:
+        return np.unique(key)
+    is_there = np.zeros(room, dtype=bool)
+
+    def mark(block: slice) -> None:
+        is_there[key[block]] = True
+
+    in_blocks(mark, 0, len(key))
+    return np.flatnonzero(is_there)
 
 
 def _column(plays: pd.DataFrame, name: str) -> pd.Series:
@@ -295,24 +337,26 @@ def _universe(plays: pd.DataFrame, groups, viewers, universe) -> tuple:
     if viewers is None:
         require_columns(plays, groups, "plays")
         group, names = _cells(plays, groups)
-        accounts = codes_of(plays["account"], "account")
-        home = pack(accounts, (group, len(names)))
-        counts = np.bincount(np.unique(home) % max(len(names), 1), minlength=len(names))
+        home = pack(codes_of(plays["account"], "account"), (group, len(names)))
+        counts = np.bincount(_distinct(home) % max(len(names), 1), minlength=len(names))
         return group, names, _given(universe, names, groups, counts)
     viewers = as_viewers(viewers).reset_index(drop=True)
     require_columns(viewers, groups, "viewers")
     group, names = _cells(viewers, groups)
-    row = pd.Index(viewers["viewer"]).get_indexer(plays["viewer"].cat.categories) if isinstance(
-        plays["viewer"].dtype, pd.CategoricalDtype
-    ) else pd.Index(viewers["viewer"]).get_indexer(plays["viewer"])  # fmt: skip
-    row = row[stored(plays["viewer"])] if isinstance(
-        plays["viewer"].dtype, pd.CategoricalDtype
-    ) else row  # fmt: skip
+    row = _rows_of(plays["viewer"], viewers["viewer"])
     if (unknown := row < 0).any():
         who = plays["viewer"][unknown].iloc[0]
         raise ValueError(f"`viewers` must have a row for every viewer, found none for {who!r}.")
     counts = _count_accounts(viewers, plays, group, len(names))
     return group[row], names, _given(universe, names, groups, counts)
+
+
+def _rows_of(ids: pd.Series, known: pd.Series) -> np.ndarray:
+    """Return the row of each id among known ones, -1 if it is not there."""
+    known = pd.Index(known.astype("object"))
+    if not isinstance(ids.dtype, pd.CategoricalDtype):
+        return known.get_indexer(ids)
+    return known.get_indexer(ids.cat.categories.astype("object"))[stored(ids)]
 
 
 def _count_accounts(viewers, plays, group: np.ndarray, n_groups: int) -> np.ndarray:
@@ -330,20 +374,12 @@ def _count_accounts(viewers, plays, group: np.ndarray, n_groups: int) -> np.ndar
 def _given(universe, names: pd.DataFrame, groups: list, counts: np.ndarray) -> np.ndarray:
     """Return the universe of each group: as given, or its accounts."""
     if universe is None:
-        return counts.astype("float64")
-    if groups and np.ndim(universe) == 0 and not isinstance(universe, dict | pd.Series):
-        raise ValueError(f"`universe` must give a number for each of `groups`, got {universe!r}.")
-    keys = names.itertuples(index=False, name=None)
-    try:
-        if not groups:
-            given = [float(universe)]
-        else:
-            given = [float(universe[key[0] if len(groups) == 1 else key]) for key in keys]
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(
-            f"`universe` must be a number of accounts (of each of `groups`), got {universe!r}."
-        ) from None
-    given = np.array(given, dtype="float64")
-    if not (given >= 1).all() or not np.isfinite(given).all():
-        raise ValueError(f"`universe` must be 1 or more, got {given.min():g}.")
-    return given
+        return counts
+    if not groups:
+        return np.array([as_whole_number(universe, "universe", low=1)])
+    if not isinstance(universe, dict | pd.Series):
+        raise ValueError(f"`universe` must map each of `groups` to a number, got {universe!r}.")
+    keys = [key[0] if len(groups) == 1 else key for key in names.itertuples(index=False, name=None)]
+    if missing := [key for key in keys if key not in universe]:
+        raise ValueError(f"`universe` must map each of `groups` to a number, missing {missing}.")
+    return np.array([as_whole_number(universe[key], "universe", low=1) for key in keys])
