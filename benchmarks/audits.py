@@ -99,9 +99,9 @@ def text_of(rows: pd.DataFrame, n_samples: int) -> str:
         f"{n_samples} logs of each null, set of parameters and number of viewers "
         f"({', '.join(f'{size:,}' for size in SIZES)}), {DAYS} days each: {'; '.join(settings)}.  "
         f"In %, how many of the {100 * CONFIDENCE:.0f} % intervals hold what is true: the mean "
-        f"number of streaks of {LENGTH} days, given the count (Garwood, exact); a parameter (profile "
-        "likelihood, approximate); the number of streaks of each length in another log of the same "
-        "law, where one or more is expected (posterior-predictive).\n\n"
+        f"number of streaks of {LENGTH} days, given the count (Garwood, exact); a parameter "
+        "(profile likelihood, approximate); the number of streaks of each length in another log of "
+        "the same law, where one or more is expected (posterior-predictive).\n\n"
         f"{table_text(table.round(1))}"
     )
 

@@ -18,11 +18,22 @@ LAYERS = [
     {"loaders", "viewings", "store", "warehouse"},
     {"streaks", "streak_counts", "streak_ends", "audience", "sittings", "surprise", "effects"}
     | {"viewer_periods", "returns", "cohorts", "cohort_tables", "cohort_returns"}
-    | {"run_laws", "streak_nulls", "null_fits", "expected_streaks", "choices"}
+    | {"run_laws", "streak_nulls", "null_fits", "expected_streaks", "choices", "title_runs"}
     | {"activity", "projection"}
+    | {"associations", "ratio_models", "misclassification"}
+    | {"clock_cells", "watching", "ratings", "reached", "completed", "shared_audiences"}
     | {"rewatch", "rewatched", "copying", "recency", "repeat_models", "rhythm", "dirichlet"}
     | {"count_laws", "likelihood", "count_fits", "power_laws", "tails"},
-    {"plots", "rewatch_plots", "cohort_plots", "surprise_plots", "explore"},
+    {
+        "plots",
+        "audience_plots",
+        "rewatch_plots",
+        "cohort_plots",
+        "ratio_plots",
+        "surprise_plots",
+        "effect_plots",
+        "explore",
+    },
     {"labels", "drawn", "references", "figures"},
     {"runs", "verdicts", "report", "reproduce"},
 ]
