@@ -19,6 +19,7 @@ from toolkit.run_laws import (
     longest_run,
     markov_run_probability,
     run_probability,
+    share_after_streak,
     waiting_time,
 )
 
@@ -442,3 +443,37 @@ class TestWaitingTime:
 
     def test_wrong_arguments(self):
         rejects(waiting_time, 0, 0.5, match="`k` must be whole numbers, 1 or more, got 0")
+
+
+class TestShareAfterStreak:
+    @pytest.mark.parametrize(
+        ("n", "k", "share"), [(3, 1, 5 / 12), (4, 1, 17 / 42), (10, 3, 0.352606)]
+    )
+    def test_published_values(self, n, k, share):
+        assert share_after_streak(n, k, 0.5) == pytest.approx(share, abs=5e-7)
+
+    @pytest.mark.parametrize("p", [0.05, 0.3, 0.9])
+    def test_is_the_mean_over_all_sequences(self, p):
+        for n in range(2, 11):
+            days = sequences(n)[0]
+            chance = np.prod(np.where(days, p, 1 - p), axis=1)
+            for k in range(1, n):
+                streak = np.array([days[:, t - k : t].all(axis=1) for t in range(k, n)]).T
+                asked, on = streak.sum(axis=1), (streak & days[:, k:]).sum(axis=1)
+                some = asked > 0
+                share = chance[some] @ (on[some] / asked[some]) / chance[some].sum()
+                assert share_after_streak(n, k, p) == pytest.approx(share, rel=1e-12)
+
+    def test_who_never_misses_goes_on(self):
+        assert share_after_streak(30, 7, 1.0) == 1
+
+    def test_many_days_leave_no_bias(self):
+        assert 0.5 - share_after_streak(400, 1, 0.5) == pytest.approx(0, abs=0.002)
+
+    def test_wrong_arguments(self):
+        rejects(
+            share_after_streak, 3, 3, 0.5, match="`k` must be below `n`, and `p` above 0, got 3, 3"
+        )
+        rejects(share_after_streak, 3, 1, 0.0, match="and `p` above 0, got 1, 3 and 0")
+        rejects(share_after_streak, 3, 0, 0.5, match="`k` must be whole numbers, 1 or more, got 0")
+        rejects(share_after_streak, 3, 1, 1.5, match=r"`p` must lie in \[0, 1\], got 1.5")

@@ -112,6 +112,7 @@ _ON_USE = {
     "run_probability": "run_laws",
     "scoreboard_attack": "privacy.risk",
     "setup": "figures",
+    "share_after_streak": "run_laws",
     "shrink_rates": "rewatched",
     "simulate_plays": "simulate",
     "simulate_repeats": "recency",

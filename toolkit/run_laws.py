@@ -14,6 +14,7 @@ __all__ = [
     "longest_run",
     "markov_run_probability",
     "run_probability",
+    "share_after_streak",
     "waiting_time",
 ]
 
@@ -313,6 +314,66 @@ def longest_run(n: int, p: float) -> pd.DataFrame:
     reaching = np.minimum.accumulate(reaching)
     exactly = -np.diff(reaching, append=0.0)
     return pd.DataFrame({"n_days": lengths, "probability": exactly, "reaching": reaching})
+
+
+def share_after_streak(n: int, k: int, p: float) -> float:
+    """Return what share of days after `k` watched days in a row is watched, as viewers average it.
+
+    Parameters
+    ----------
+    n, k : int
+        Days of each viewer, and watched days in a row before the day that is asked about.
+    p : float
+        Chance that a day is watched, whatever happened before.
+
+    Returns
+    -------
+    float
+        The mean, over viewers with such a day, of each viewer's own share.  It is below `p`.
+
+    Raises
+    ------
+    ValueError
+        If `n` or `k` is no whole number, `k` is below 1 or not below `n`, or `p` is not within
+        (0, 1].
+
+    See Also
+    --------
+    streak_survival : pools the days of all viewers, which has no such bias.
+
+    Notes
+    -----
+    The bias of Miller and Sanjurjo [1]_: among viewers who each watch on half of their days,
+    whatever happened before, the share who go on after a streak seems to be less, so that a
+    habit looks like none.  Exact, by following how many such days there were and how many of
+    them were watched.
+
+    References
+    ----------
+    .. [1] J. B. Miller, A. Sanjurjo, "Surprised by the hot hand fallacy? A truth in the law of
+       small numbers", Econometrica 86 (2018), 2019-2047.
+
+    Examples
+    --------
+    >>> round(share_after_streak(3, 1, 0.5), 6)  # 5 / 12
+    0.416667
+    """
+    n, k, p = (int(_whole(n, "n", 1)), int(_whole(k, "k", 1)), float(_chance(p, "p")))
+    if k >= n or p == 0:
+        raise ValueError(f"`k` must be below `n`, and `p` above 0, got {k}, {n} and {p:g}.")
+    # By days in a row so far, up to k, by days asked about and by those of them watched.
+    chance = np.zeros((k + 1, n - k + 1, n - k + 1))
+    chance[0, 0, 0] = 1
+    for _ in range(n):
+        after = np.zeros_like(chance)
+        after[1:] = p * chance[:-1]
+        after[0] = (1 - p) * chance[:-1].sum(axis=0)
+        after[k, 1:, 1:] += p * chance[k, :-1, :-1]
+        after[0, 1:] += (1 - p) * chance[k, :-1]
+        chance = after
+    asked = chance.sum(axis=0)[1:]
+    days = np.arange(n - k + 1)
+    return float((asked * days / days[1:, None]).sum() / asked.sum())
 
 
 def waiting_time(k, p):
