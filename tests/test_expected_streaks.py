@@ -60,12 +60,12 @@ class TestExpectStreaks:
         assert len(found) == 0
 
     def test_uncertain_parameters_widen_it(self):
-        # Half a posterior at either of two values: a mixture of two Poisson laws.
+        # A posterior at two values: a mixture of two Poisson laws.
         some = [{"p": 0.1}, {"p": 0.2}]
-        nulls = pd.DataFrame({"null": "independent", "params": some, "weight": [0.5, 0.5]})
+        nulls = pd.DataFrame({"null": "independent", "params": some, "weight": [0.25, 0.75]})
         found = expect_streaks(nulls, population=1000, confidence=0.8, **window(1)).loc[0]
-        assert found["expected"] == pytest.approx(150)
-        cdf = stats.poisson.cdf(np.arange(400)[:, None], [100, 200]).mean(axis=1)
+        assert found["expected"] == pytest.approx(175)
+        cdf = stats.poisson.cdf(np.arange(400)[:, None], [100, 200]) @ [0.25, 0.75]
         assert found["low"] == np.searchsorted(cdf, 0.1)
         assert found["high"] == np.searchsorted(cdf, 0.9)
 
