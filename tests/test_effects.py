@@ -406,6 +406,16 @@ class TestCounterfactual:
         assert 0.91 < np.mean(halfway) < 0.985
         assert 0.93 < np.mean(periods) < 0.98
 
+    def test_a_sum_of_days_is_as_noisy_as_days_that_are_alike(self):
+        # So many days before that the terms are known, and few after, so that noise is all.
+        series, _ = simulated(1, n=400, rho=0.8, sd=0.3)
+        widths = {}
+        for lags in (None, 4, 0):
+            last = counterfactual(series, at=series.index[395], trend=False, lags=lags).iloc[-1]
+            widths[lags] = last["excess_high"] - last["excess_low"]
+        assert widths[4] == pytest.approx(widths[None], rel=0.1)
+        assert widths[0] < 0.7 * widths[None]
+
     @pytest.mark.parametrize("family", FAMILIES)
     def test_nothing_added_is_an_excess_around_0(self, family):
         total = []

@@ -16,7 +16,7 @@ LAYERS = [
     {"intervals"},
     {"days"},
     {"loaders", "viewings", "store", "warehouse"},
-    {"streaks", "streak_counts", "streak_ends", "audience", "sittings", "surprise", "effects"}
+    {"streaks", "streak_counts", "streak_ends", "sittings", "surprise", "effects"}
     | {"viewer_periods", "returns", "cohorts", "cohort_tables", "cohort_returns"}
     | {"run_laws", "streak_nulls", "null_fits", "expected_streaks", "choices", "title_runs"}
     | {"activity", "projection"}

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from toolkit.days import from_clock, last_full_day, period_edges, period_numbers
+from toolkit.days import from_clock, period_edges, period_numbers, time_of_day, zone_of
 from toolkit.order import PER_DAY, codes_of, to_midnights
 
 __all__ = ["CLOCK", "clock_slots", "instants_of", "zones_of"]
@@ -20,8 +20,7 @@ def zones_of(plays: pd.DataFrame, tz: str) -> tuple[np.ndarray | None, list[str]
     if not isinstance(tz, str):
         raise ValueError(f"`tz` must name a time zone or a column of `plays`, got {tz!r}.")
     if tz not in plays:
-        # Its check of zones is the one that is needed here.
-        last_full_day(pd.Timestamp(0, tz="UTC"), tz=tz)
+        zone_of(tz)
         return None, [tz]
     zones = plays[tz].astype("category").cat.remove_unused_categories()
     return codes_of(zones, tz)[0], list(zones.cat.categories)
@@ -52,8 +51,8 @@ def clock_slots(
     Returns one row per cell that lies in any of the windows, in order, and of each zone the
     edges of its slots (us) and the row of each slot's cell.
     """
-    day_start = _since_midnight(day_starts_at, "day_starts_at", zones[0])
-    parts = _dayparts(dayparts, zones[0]) if "daypart" in words else {}
+    day_start = time_of_day(day_starts_at)
+    parts = _dayparts(dayparts) if "daypart" in words else {}
     offsets = {0}
     if "hour" in words:
         offsets |= {(hour * _HOUR - day_start) % _DAY for hour in range(24)}
@@ -105,24 +104,13 @@ def _labels(word: str, numbers: np.ndarray, week_starts: str, parts: dict):
     return numbers
 
 
-def _since_midnight(text: str, name: str, zone: str) -> int:
-    """Return the microseconds that a clock which shows ``HH:MM`` has moved since midnight."""
-    try:
-        # Its check of times is the one that is needed here.
-        last_full_day(pd.Timestamp(0, tz="UTC"), tz=zone, day_starts_at=text)
-    except ValueError as error:
-        raise ValueError(str(error).replace("day_starts_at", name)) from None
-    hours, minutes = map(int, text.split(":"))
-    return (hours * 60 + minutes) * _HOUR // 60
-
-
-def _dayparts(dayparts, zone: str) -> dict[str, int]:
+def _dayparts(dayparts) -> dict[str, int]:
     if not isinstance(dayparts, dict) or not dayparts:
         raise ValueError(
             "`dayparts` must map the name of each daypart to the time at which it starts, such as "
             f"{{'peak': '19:00', 'other': '23:00'}}, got {dayparts!r}."
         )
-    parts = {name: _since_midnight(at, "dayparts", zone) for name, at in dayparts.items()}
+    parts = {name: time_of_day(at, "dayparts") for name, at in dayparts.items()}
     if len(set(parts.values())) < len(parts):
         raise ValueError(f"`dayparts` must start at different times, got {dayparts!r}.")
     return parts

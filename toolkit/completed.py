@@ -11,6 +11,7 @@ from toolkit.order import codes_of
 from toolkit.rewatched import shrink_rates
 from toolkit.tables import (
     as_plays,
+    as_whole_number,
     require_choice,
     require_columns,
     require_confidence,
@@ -18,6 +19,7 @@ from toolkit.tables import (
     unit_column,
     used_plays,
 )
+from toolkit.watching import spans_of
 
 __all__ = ["completion", "leaderboard"]
 
@@ -116,7 +118,8 @@ def completion(
     rows = plays[["viewer", "account", "title"]].assign(unit=unit_column(plays, by))
     for name in ("viewer", "account", "title"):
         codes_of(rows[name], name)
-    rows["seconds"] = _lengths(plays)
+    started, ended, _ = spans_of(plays, needs_lengths=True)
+    rows["seconds"] = (ended - started) / 1e6
     rows["position"] = plays.get("position_seconds", pd.Series(np.nan, index=plays.index))
     runtime_of_title, runtime = _runtimes(plays, rows, runtimes, by)
 
@@ -215,8 +218,7 @@ def leaderboard(
     1     2     h  0.64   0.619
     """
     require_columns(table, [k, n], "table")
-    if top is not None and (not isinstance(top, int | np.integer) or top < 1):
-        raise ValueError(f"`top` must be a whole number, 1 or more, got {top!r}.")
+    top = None if top is None else as_whole_number(top, "top", low=1)
     some = table.dropna(subset=[k, n])
     some = some[some[n] > 0]
     counts = pd.DataFrame({"people": some[n], "people_again": some[k]}).astype("float64")
@@ -240,20 +242,6 @@ def _within(plays: pd.DataFrame, tz: str, start, end) -> pd.DataFrame:
     if end is not None:
         inside &= started < instants_of(end, "end", zones)[zone]
     return plays if inside.all() else plays[inside]
-
-
-def _lengths(plays: pd.DataFrame) -> pd.Series:
-    """Return the seconds watched in each play, by its end where they are unknown."""
-    seconds = plays.get("watched_seconds", pd.Series(np.nan, index=plays.index))
-    if "ended_at" in plays:
-        lasted = (plays["ended_at"] - plays["started_at"]).dt.total_seconds()
-        seconds = seconds.fillna(lasted.clip(lower=0))
-    if (unknown := seconds.isna().sum()) > 0:
-        raise ValueError(
-            "`plays` must say how long each lasted, by `watched_seconds` or `ended_at`; "
-            f"{unknown} do not (leave them out with `exclude`)."
-        )
-    return seconds
 
 
 def _runtimes(plays, rows: pd.DataFrame, runtimes, by: str) -> tuple[pd.Series, pd.Series]:

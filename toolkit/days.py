@@ -46,7 +46,9 @@ __all__ = [
     "last_whole",
     "period_edges",
     "period_numbers",
+    "time_of_day",
     "to_viewer_days",
+    "zone_of",
 ]
 
 _SECOND = 1_000_000
@@ -152,7 +154,7 @@ def to_viewer_days(
     require_choice(day_of, ["start", "end", "split"], "day_of")
     if not isinstance(min_seconds, int | float | np.number) or not min_seconds >= 0:
         raise ValueError(f"`min_seconds` must be 0 or more, got {min_seconds!r}.")
-    day_start = _time_of_day(day_starts_at)
+    day_start = time_of_day(day_starts_at)
     has_accounts = "account" in plays
     plays = used_plays(as_plays(plays))
     _refuse_what_rows_cannot_say(plays, day_start, allow_latest)
@@ -282,7 +284,7 @@ def from_clock(clock: np.ndarray, tz: str) -> tuple[np.ndarray, np.ndarray]:
     A time that the clock showed twice is the first of the two; one that it skipped is the
     instant of the change.
     """
-    _zone(tz, "clock_tz")
+    zone_of(tz, "clock_tz")
     if not len(clock):
         return clock, np.zeros(0, dtype=bool)
     at, offsets = _offsets(tz, int(clock.min()) - 2 * _DAY, int(clock.max()) + 2 * _DAY)
@@ -443,7 +445,7 @@ def _zones(plays: pd.DataFrame, tz: str) -> Iterator[tuple[str, slice | np.ndarr
     if not isinstance(tz, str):
         raise ValueError(f"`tz` must name a time zone or a column of `plays`, got {tz!r}.")
     if tz not in plays:
-        _zone(tz)
+        zone_of(tz)
         yield tz, slice(None)
         return
     zones = plays[tz].astype("category")
@@ -638,7 +640,7 @@ def _whole_viewers(codes: np.ndarray) -> list[slice]:
 
 
 def _by_zone(when, name: str, tz, day_starts_at: str, full):
-    day_start = _time_of_day(day_starts_at)
+    day_start = time_of_day(day_starts_at)
     one = not isinstance(when, pd.Series)
     instants = pd.Series([when]) if one else when
     instants = pd.to_datetime(instants)
@@ -677,7 +679,7 @@ def _offsets(tz: str, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
 @functools.lru_cache(maxsize=1024)
 def _all_offsets(tz: str, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the offsets between two instants as `_offsets` does, in steps of about a year."""
-    zone = _zone(tz)
+    zone = zone_of(tz)
 
     def offset(second: int) -> int:
         moment = _EPOCH + timedelta(seconds=second)
@@ -701,7 +703,8 @@ def _all_offsets(tz: str, first: int, last: int) -> tuple[np.ndarray, np.ndarray
     return at * _SECOND, offsets
 
 
-def _zone(tz: str, name: str = "tz") -> zoneinfo.ZoneInfo:
+def zone_of(tz: str, name: str = "tz") -> zoneinfo.ZoneInfo:
+    """Return a time zone, and refuse what names none."""
     try:
         return zoneinfo.ZoneInfo(tz)
     except (zoneinfo.ZoneInfoNotFoundError, TypeError, ValueError, OSError):
@@ -711,8 +714,9 @@ def _zone(tz: str, name: str = "tz") -> zoneinfo.ZoneInfo:
         ) from None
 
 
-def _time_of_day(text: str) -> int:
+def time_of_day(text: str, name: str = "day_starts_at") -> int:
+    """Return the microseconds that a clock which shows ``HH:MM`` has moved since midnight."""
     parts = re.fullmatch(r"(\d{1,2}):(\d{2})", text) if isinstance(text, str) else None
     if parts is None or int(parts[1]) > 23 or int(parts[2]) > 59:
-        raise ValueError(f"`day_starts_at` must be a time of day such as '04:00', got {text!r}.")
+        raise ValueError(f"`{name}` must be a time of day such as '04:00', got {text!r}.")
     return (int(parts[1]) * 60 + int(parts[2])) * 60 * _SECOND

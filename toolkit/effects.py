@@ -187,8 +187,8 @@ def counterfactual(
     -----
     The intervals are symmetric approximations with Student's t.  They hold the uncertainty of
     the terms, of which that of the trend grows with the distance from the event, and the noise
-    of each period, which in a sum of periods is correlated as the residuals are.  With controls,
-    the change of the controls is part of what would have been.
+    of each period, which in a sum of periods is correlated as the residuals are, unless `lags`
+    is 0.  With controls, the change of the controls is part of what would have been.
 
     Examples
     --------
@@ -201,8 +201,8 @@ def counterfactual(
     """
     require_confidence(confidence)
     fit = _fitted(series, at, family, trend, season, controls, lags)
-    n, own = len(series), slice(0, len(series))
-    x = fit.x[own].copy()
+    n = len(series)
+    x = fit.x[:n].copy()
     x[:, [fit.terms[name] for name in ("level", "slope") if name in fit.terms]] = 0
     log_mean = x @ fit.beta
     if family == "lognormal":
@@ -447,9 +447,8 @@ def _fitted(series, at, family, trend, season, controls, lags) -> _Fit:
     scale = np.ones(m) if family == "poisson" else (residual**2).sum(axis=1) / left
     rooted = x * np.sqrt(weight)[:, None]
     bread = np.linalg.inv(rooted.T @ rooted)
-    rho = 0.0
+    rho = 0.0 if lags == 0 else _autocorrelation(residual, x.shape[1] / m)
     if lags is None:
-        rho = _autocorrelation(residual, x.shape[1] / m)
         alike = np.corrcoef(residual) if m > 1 else np.ones((1, 1))
         alike = alike * np.sqrt(np.outer(scale, scale))
         parts = rooted.reshape(m, n, -1).swapaxes(0, 1)

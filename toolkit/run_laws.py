@@ -329,7 +329,8 @@ def share_after_streak(n: int, k: int, p: float) -> float:
     Returns
     -------
     float
-        The mean, over viewers with such a day, of each viewer's own share.  It is below `p`.
+        The mean, over viewers with such a day, of each viewer's own share; below `p`
+        unless that is 1.
 
     Raises
     ------

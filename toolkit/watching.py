@@ -34,6 +34,7 @@ __all__ = [
     "grid_of",
     "in_whole_groups",
     "pieces_of",
+    "spans_of",
     "watching_of",
     "words_of",
 ]
@@ -97,7 +98,7 @@ def watching_of(
     if len(names) > 1:
         cell = cell * len(names) + group
     cells = grid_of(contents, names)
-    started, ended, is_unknown = _spans(plays, needs_lengths)
+    started, ended, is_unknown = spans_of(plays, needs_lengths)
     low, high = _window(started, ended, start, end, zones)
     rows = [account, cell, zone, started, ended]
     known, unknown = _within(rows, is_unknown, low, high, needs_lengths)
@@ -153,7 +154,7 @@ def _require_hours(plays: pd.DataFrame) -> None:
         )
 
 
-def _spans(plays: pd.DataFrame, needs_lengths: bool) -> tuple:
+def spans_of(plays: pd.DataFrame, needs_lengths: bool) -> tuple:
     """Return the start and the end of each play (us), and which ends are unknown, if any."""
     if plays["started_at"].isna().any():
         raise ValueError(
