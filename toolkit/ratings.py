@@ -314,9 +314,8 @@ def _pieces(watching: Watching, block: slice, slots: list) -> dict[str, tuple]:
         for code, (edges, times) in enumerate(slots):
             some = np.flatnonzero(zone == code) if len(slots) > 1 else slice(None)
             piece, slot, us = pieces_of(low[some], high[some], edges)
-            piece, slot, us = (a[us > 0] for a in (piece, slot, us)) if (us == 0).any() else (
-                piece, slot, us,
-            )  # fmt: skip
+            if not us.all():
+                piece, slot, us = (a[us > 0] for a in (piece, slot, us))
             at = row[some][piece]
             ids = watching.cell[block][at], times[slot], us, np.full(len(us), code)
             parts.append((*ids, watching.person[block][at]))
@@ -368,24 +367,24 @@ def _by_slot(watching: Watching, words: list, every, squared: bool):
     found = _added(in_threads(count, blocks or [slice(0, 0)]), (n_cells, n_slots))
     lasts = np.full(n_slots, width)
     lasts[-1:] = high - low - (n_slots - 1) * width
-    watched, watching_now, plays = _through(found, "once", width)
-    sums = {"audience": watched / lasts, "people": watching_now - found["back"]}
+    watched, plays = _through(found, "once", width)
+    sums = {"audience": watched / lasts, "people": plays - found["back"]}
     if squared:
-        inner = watching_now - found["once started"] - found["inner"]
+        inner = plays - found["once started"] - found["inner"]
         sums["squares"] = found["squares"] / lasts.astype("float64") ** 2 + inner
     sums |= {"watched": watched, "plays": plays}
     if "again started" in found:
-        more, more_plays, _ = _through(found, "again", width)
+        more, more_plays = _through(found, "again", width)
         sums |= {"watched": watched + more, "plays": plays + more_plays}
     times = pd.array(low + np.arange(n_slots) * width, dtype="datetime64[us, UTC]", copy=False)
     return pd.DataFrame({"started_at": times}), sums, lasts
 
 
-def _through(found: dict, name: str, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return how long spans last in each slot in all, and how many reach into it, twice."""
+def _through(found: dict, name: str, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how long spans last in each slot in all, and how many reach into it."""
     started, ended, rest = (found[f"{name} {what}"] for what in ("started", "ended", "rest"))
     over = np.cumsum(started - ended, axis=1) - started + ended
-    return rest + width * over, over + started, over + started
+    return rest + width * over, over + started
 
 
 def _edges(ups, downs, person, parts: tuple, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
