@@ -723,7 +723,7 @@ class TestHunt:
             (quote(EMAIL), EMAIL),
             (html.escape(quote(ZOE)), ZOE),
             ("Zo&euml; Brandt", ZOE),
-            (in_base64(gzip.compress(ROOM.encode())), ROOM),
+            (in_base64(gzip.compress(ROOM.encode(), mtime=0)), ROOM),
             (in_base64(png(ROOM)), ROOM),
             (in_base64(VIEWER.encode("utf-16")), VIEWER),
             (in_base64(json.dumps({"a": in_base64(ACCOUNT.encode())}).encode()), ACCOUNT),
