@@ -21,12 +21,14 @@ LAYERS = [
     | {"run_laws", "streak_nulls", "null_fits", "expected_streaks", "choices", "title_runs"}
     | {"activity", "projection"}
     | {"associations", "ratio_models", "misclassification"}
+    | {"binges", "places"}
     | {"clock_cells", "watching", "ratings", "reached", "completed", "shared_audiences"}
     | {"rewatch", "rewatched", "copying", "recency", "repeat_models", "rhythm", "dirichlet"}
     | {"count_laws", "likelihood", "count_fits", "power_laws", "tails"},
     {
         "plots",
         "audience_plots",
+        "sitting_plots",
         "rewatch_plots",
         "cohort_plots",
         "ratio_plots",

@@ -64,6 +64,7 @@ def world_of(seed=1, n_rows=1200, are_numbers=False):
             "position_seconds": np.where(rng.random(n_rows) < 0.3, np.nan, watched),
             "runtime_seconds": runtime,
             "tz": np.array(ZONES)[viewer % 3],
+            "country": rng.choice(["DE", "FR", None], n_rows),
             "source": np.where(viewer % 2, "plex", "trakt"),
             "excluded": np.where(
                 rng.random(n_rows) < 0.1, rng.choice(["trailer", "zapped"], n_rows), None
@@ -151,6 +152,16 @@ def measures_of(world):
         "count_viewings, anything": [viewings, (tk.count_viewings, {"by": None})],
         "rewatch_gaps": [viewings, tk.rewatch_gaps],
         "rewatch_gaps, until": [viewings, (tk.rewatch_gaps, until)],
+        "to_sittings": [tk.to_sittings],
+        "to_sittings, pause": [(tk.to_sittings, {"pause": "8h"})],
+        "find_binges": [
+            (tk.find_binges, {"tz": "tz", "definition": "pace", "hours_per_day": 1 / 6})
+        ],
+        "find_binges, norm": [
+            (tk.find_binges, {"tz": "tz", "definition": "norm", "level": 1, "min_sittings": 2})
+        ],
+        "count_places": [tk.count_places],
+        "count_abroad": [tk.count_abroad],
         "count_streaks": [days, streaks, tk.count_streaks],
         "count_streaks, by title": [
             days,

@@ -84,12 +84,12 @@ def run(
     -----
     Tables with a row per viewer, and more, are put together: `to_viewer_days`, `to_viewings`,
     `find_streaks`, `longest_streaks`, `watched_every_day`, `assign_cohorts`,
-    `frequency_recency`, `count_viewings` and `rewatch_gaps`.  Aggregates add up what each part
-    counts: `loss_table`, `find_runtimes`, `count_streaks`, `streak_survival`, `retention`,
-    `days_watched`, `find_rewatched` and `rewatch_rates`.  Viewers of one account may be in
-    different parts, so where people are counted a part gives what each account adds, never
-    how many there are.  What is fitted, drawn by lot or ranked needs the whole: give it what
-    `run` returns.
+    `frequency_recency`, `count_viewings`, `rewatch_gaps`, `to_sittings`, `find_binges`,
+    `count_places` and `count_abroad`. Aggregates add up what each part counts: `loss_table`,
+    `find_runtimes`, `count_streaks`, `streak_survival`, `retention`, `days_watched`,
+    `find_rewatched` and `rewatch_rates`. Viewers of one account may be in different parts, so
+    where people are counted a part gives what each account adds, never how many there are. What
+    is fitted, drawn by lot or ranked needs the whole: give it what `run` returns.
 
     Of an argument that is a frame with `viewer`, such as `viewers`, each part gets the rows
     of its own viewers; other arguments go to every part.

@@ -7,11 +7,14 @@ import pandas as pd
 from pandas.testing import assert_frame_equal
 
 from toolkit.activity import frequency_recency
+from toolkit.binges import find_binges
 from toolkit.cohorts import assign_cohorts
 from toolkit.days import to_viewer_days
+from toolkit.places import count_abroad, count_places
 from toolkit.rewatch import count_viewings, rewatch_gaps
 from toolkit.scale.aggregates import AGGREGATES
 from toolkit.scale.joining import as_source, only_used, together
+from toolkit.sittings import to_sittings
 from toolkit.store.files import bucket_numbers, kinds_of
 from toolkit.streaks import NotWatched, find_streaks, longest_streaks, watched_every_day
 from toolkit.viewings import to_viewings
@@ -29,6 +32,10 @@ _ALONE = {
     frequency_recency,
     count_viewings,
     rewatch_gaps,
+    to_sittings,
+    find_binges,
+    count_places,
+    count_abroad,
     *(of_part for of_part, _ in AGGREGATES.values()),
 }
 # Others are tried on the viewers of so many rows, cut in so many.
