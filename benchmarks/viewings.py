@@ -36,7 +36,7 @@ def toolkit(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def toolkit_counts(table: pd.DataFrame) -> pd.DataFrame:
-    return count_viewings(to_viewings(table, min_seconds=0))
+    return count_viewings(to_viewings(table, min_seconds=0, columns=[]))
 
 
 def pandas_published(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toolkit import days, order
+from toolkit import order
 from toolkit.days import to_viewer_days
 from toolkit.order import (
     PER_DAY,
@@ -152,7 +152,6 @@ class TestThreads:
 
         whole = both()
         monkeypatch.setattr(order, "BLOCK", size)
-        monkeypatch.setattr(days, "BLOCK", size)
         for before, after in zip(whole, both(), strict=True):
             pd.testing.assert_frame_equal(before, after)
 

@@ -277,6 +277,7 @@ class TestBadInput:
             ({"complete_share": 0}, r"`complete_share` must lie in \(0, 1\]"),
             ({"restart_share": 1.1}, r"`restart_share` must lie in \(0, 1\]"),
             ({"min_seconds": -1}, "`min_seconds` must be 0 or more"),
+            ({"columns": ["n_plays", "title"]}, r"`columns` must be among .*, got \['title'\]"),
         ],
     )
     def test_is_one_sentence(self, options, said):
@@ -424,9 +425,24 @@ class TestReference:
         plays["excluded"] = np.where(rng.random(len(plays)) < 0.1, "trailer", None)
         options = {"min_seconds": [0, 120, 4000][seed]}
         whole = tk.to_viewings(plays, **options)
-        for module in ("viewings", "order"):
-            monkeypatch.setattr(f"toolkit.{module}.BLOCK", size)
+        monkeypatch.setattr("toolkit.order.BLOCK", size)
         assert_frame_equal(tk.to_viewings(plays, **options), whole, check_exact=True)
+
+    @pytest.mark.parametrize("min_seconds", [0, 120, 4000])
+    @pytest.mark.parametrize(
+        "columns", [[], ["n_plays"], ["ended_at", "started_at"], ["is_rewatch", "is_complete"]]
+    )
+    def test_columns_that_are_asked_for_are_those_of_the_whole_table(self, columns, min_seconds):
+        plays = random_plays(5).assign(series="Heat", account=lambda p: p["viewer"])
+        whole = tk.to_viewings(plays, min_seconds=min_seconds)
+        names = ["viewer", "account", "title", "series"]
+        names += [name for name in whole if name in columns]
+        some = tk.to_viewings(plays, min_seconds=min_seconds, columns=columns)
+        assert_frame_equal(some, whole[names])
+        assert_frame_equal(
+            tk.to_viewings(plays[["viewer", "title", "started_at"]], columns=[]),
+            tk.to_viewings(plays[["viewer", "title", "started_at"]])[names[:3]],
+        )
 
     def test_splitting_by_viewer_changes_nothing(self):
         sample = tk.load_sample()

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from toolkit.order import (
-    BLOCK,
     canonical_starts,
     codes_of,
     filled,
@@ -28,6 +27,7 @@ from toolkit.order import (
     stable_order,
     stored,
     to_midnights,
+    whole_groups,
 )
 from toolkit.tables import (
     as_plays,
@@ -629,14 +629,10 @@ def _unpacked(key: np.ndarray, sizes: list) -> list[np.ndarray]:
 
 def _whole_viewers(codes: np.ndarray) -> list[slice]:
     """Cut rows that stand viewer after viewer into parts that stay in the processor's cache."""
-    edges = [0, len(codes)]
     rises = in_blocks(
         lambda rows: (codes[rows] >= codes[rows.start - 1 : rows.stop - 1]).all(), 1, len(codes)
     )
-    if all(rises):
-        cuts = np.searchsorted(codes, codes[::BLOCK], side="left")
-        edges = np.unique([*cuts, len(codes)]).tolist()
-    return [slice(low, high) for low, high in itertools.pairwise(edges)]
+    return whole_groups(codes) if all(rises) else [slice(0, len(codes))]
 
 
 def _by_zone(when, name: str, tz, day_starts_at: str, full):

@@ -28,6 +28,7 @@ __all__ = [
     "taken",
     "to_midnights",
     "whole_days",
+    "whole_groups",
 ]
 
 # Rows that stay in the processor's cache, and that outweigh handing them to a thread.
@@ -149,6 +150,12 @@ def in_threads(work: Callable, parts: list) -> list:
         for other in others:
             other.result()
     return made
+
+
+def whole_groups(codes: np.ndarray, size: int | None = None) -> list[slice]:
+    """Cut rows with rising codes into blocks of about a size, which part no equal ones."""
+    edges = np.unique([*np.searchsorted(codes, codes[:: size or BLOCK]), len(codes)]).tolist()
+    return [slice(*pair) for pair in itertools.pairwise(edges)]
 
 
 def filled(work: Callable[[slice], np.ndarray], length: int, dtype) -> np.ndarray:

@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 
 from toolkit.days import first_whole, last_whole, period_numbers
-from toolkit.order import in_threads
-from toolkit.viewer_periods import UNKNOWN, pack_periods, unpack_periods
+from toolkit.viewer_periods import unpack_periods
 
 __all__ = ["ages_seen", "count_returns", "count_seen"]
 
-# So many parts of the members are counted at once, and so many pairs of one's periods held.
-_PARTS = 8
+# So many pairs of a viewer's periods are held at once.
 _PAIRS = 2**17
 
 
@@ -56,24 +54,19 @@ def count_returns(
     `heads` are where the keys of each viewer begin.
     """
     member, row, low = (members[name].to_numpy() for name in ("key", "row", "low"))
-    place = np.searchsorted(keys[heads], pack_periods(unpack_periods(member)[0] + 1, UNKNOWN))
-    begin, end = np.append(0, heads)[place], np.append(heads, len(keys))[place]
-    seen = end > begin
-    columns = [some[seen] for some in (member, row, low, begin, end)]
-    edges = np.unique(np.linspace(0, np.count_nonzero(seen), _PARTS + 1).astype("int64"))
-    parts = [[column[low:high] for column in columns] for low, high in itertools.pairwise(edges)]
-    counted = in_threads(lambda part: _count_part(*part, n_rows, bins, keys, or_after), parts)
-    return sum(counted, start=np.zeros((n_rows, len(bins[0])), dtype="int64"))
-
-
-def _count_part(member, row, low, begin, end, n_rows: int, bins: tuple, keys, or_after: bool):
-    # Their keys alone; few members have any before their own, so that few need a search.
-    keys, begin, end = keys[begin[0] : end[-1]], begin - begin[0], end - begin[0]
+    first, last = bins
+    if not len(keys):
+        return np.zeros((n_rows, len(first)), dtype="int64")
+    begin, end = heads.copy(), np.append(heads, len(keys))[1:]
+    viewer, known = unpack_periods(member)[0], unpack_periods(keys[heads])[0]
+    if not np.array_equal(viewer, known):
+        place = np.searchsorted(known, viewer, side="right")
+        begin, end = np.append(0, heads)[place], np.append(heads, len(keys))[place]
+    # Few members have any keys before their own, so that few need a search.
     late = np.flatnonzero(keys[begin] < member)
     begin[late] = np.searchsorted(keys, member[late])
     came = end > begin
     member, row, low, begin, end = (some[came] for some in (member, row, low, begin, end))
-    first, last = bins
     if or_after:
         furthest = keys[end - 1] - member
         return _reaching(row, furthest, first, n_rows) - _reaching(row, low, last + 1, n_rows)

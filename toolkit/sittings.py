@@ -1,6 +1,5 @@
 """Sittings: plays of a viewer with no long pause between them, and what a long pause is."""
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ from toolkit.order import (
     in_threads,
     restored,
     stored,
+    whole_groups,
 )
 from toolkit.tables import as_plays, require_one_account, used_plays
 
@@ -358,8 +358,7 @@ def _viewer_blocks(log: dict[str, np.ndarray]) -> list[slice]:
     edges = in_blocks(lambda rows: _range(log, rows), 0, len(viewer))
     room = max(high for _, high in edges) - min(low for low, _ in edges) + 1
     size = max(1, min(BLOCK, 2**62 // room))
-    cuts = np.unique(np.append(np.searchsorted(viewer, viewer[::size]), len(viewer)))
-    return [slice(*pair) for pair in itertools.pairwise(cuts.tolist())]
+    return whole_groups(viewer, size)
 
 
 def _range(log: dict, rows: slice) -> tuple[int, int]:

@@ -106,15 +106,13 @@ def find_full_periods(
 
 def first_of_each(keys: np.ndarray) -> np.ndarray:
     """Return where the keys of each viewer begin."""
-    is_first = np.ones(len(keys), dtype=bool)
 
-    def compare(rows: slice) -> None:
+    def find(rows: slice) -> np.ndarray:
         # Of two keys of one viewer only the low bits differ.
         other = keys[rows] ^ keys[rows.start - 1 : rows.stop - 1]
-        np.greater(other, 2**_BITS - 1, out=is_first[rows])
+        return np.flatnonzero(other >= 2**_BITS) + rows.start
 
-    in_blocks(compare, 1, len(keys))
-    return np.flatnonzero(is_first)
+    return np.concatenate([np.arange(min(len(keys), 1)), *in_blocks(find, 1, len(keys))])
 
 
 def is_used(codes: np.ndarray, numbers: np.ndarray, observed: tuple) -> np.ndarray:
