@@ -240,6 +240,16 @@ class TestToViewerDays:
             shuffled = tk.to_viewer_days(plays.sample(frac=1, random_state=size), tz="UTC")
             assert_frame_equal(shuffled, expected, check_exact=False)
 
+    @pytest.mark.parametrize("by", ["title", None])
+    def test_counted_groups_are_the_same_however_small_the_blocks(self, by, monkeypatch):
+        plays = random_plays(17, n=3000).assign(account=lambda p: "home " + p["viewer"].astype(str))
+        expected = tk.to_viewer_days(plays, tz="UTC", by=by)
+        # One part of all rows, or one of each viewer's.
+        for log in (plays, plays.sort_values("viewer", kind="stable")):
+            for size in (5, 64, 2**18):
+                monkeypatch.setattr("toolkit.order.BLOCK", size)
+                assert_frame_equal(tk.to_viewer_days(log, tz="UTC", by=by), expected)
+
     def test_empty_in_same_columns_out(self):
         plays = random_plays(1)
         for by in ("title", "series", None):

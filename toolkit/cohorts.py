@@ -359,4 +359,6 @@ def _members(keys, heads, viewers, cohorts: str, traits: tuple, cut: dict):
         earlier, unknown = flags.fillna(False).to_numpy(bool), flags.isna()
     earlier, unknown = (np.bincount(row, some, len(rows)) > 0 for some in (earlier, unknown))
     earlier = pd.arrays.BooleanArray(earlier, unknown & ~earlier)
-    return members[members["high"] >= members["low"]], rows, earlier
+    # Mostly all were observed, and then there is nothing to copy.
+    is_seen = members["high"] >= members["low"]
+    return members if is_seen.all() else members[is_seen], rows, earlier

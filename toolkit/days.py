@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.order import (
+    blocks_of,
     canonical_starts,
     codes_of,
     filled,
@@ -518,44 +519,54 @@ def _counted(numbers: dict, keys: dict, days, values: list, low: int, high: int)
     """Count the rows of every possible group, and keep those that have any, as `_grouped` does."""
     (viewer, _), *others = keys.values()
     others = [*others, (days, high - low + 1)]
+    sizes = [size for _, size in others]
+    accounts = numbers.get("account", viewer)
 
     def count(part: slice) -> tuple:
         who = viewer[part]
         first, last = int(who.min()), int(who.max())
-        n_cells = (last - first + 1) * math.prod(size for _, size in others)
-        # Numbers of half the width, since fresh memory costs more than the counting.
-        key = np.subtract(who, first, dtype="int32" if n_cells + high < 2**31 else "int64")
-        for codes, size in others:
-            key *= size
-            np.add(key, codes[part], out=key, casting="unsafe")
-        # The days, which come last, start at the lowest.
-        key -= low
-        counts = np.bincount(key)
-        cell = np.flatnonzero(counts != 0)
-        sums = [np.bincount(key, v[part])[cell] for v in values]
-        accounts = numbers.get("account", viewer)
-        home = np.empty(last - first + 1, dtype=accounts.dtype)
-        home[who - first] = accounts[part]
-        return first, home, cell.astype(key.dtype), counts[cell].astype("int32"), sums
+        n_cells = (last - first + 1) * math.prod(sizes)
+        counts, sums = np.zeros(n_cells, dtype="int32"), [np.zeros(n_cells) for _ in values]
+        home = np.empty(last - first + 1 if "account" in numbers else 0, dtype=accounts.dtype)
+        narrow = "int32" if n_cells + high < 2**31 else "int64"
+        # Block by block, since fresh memory costs more than the counting.
+        for rows in blocks_of(part.start, part.stop):
+            key = viewer[rows].astype(narrow)
+            key -= first
+            if len(home):
+                home[key] = accounts[rows]
+            for codes, size in others:
+                key *= size
+                np.add(key, codes[rows], out=key, casting="unsafe")
+            # The days, which come last, start at the lowest.
+            key -= low
+            cell = key.astype("intp")
+            np.add.at(counts, cell, np.int32(1))
+            for some, v in zip(sums, values, strict=True):
+                np.add.at(some, cell, v[rows])
+        return first, home, counts, sums
 
     counted = in_threads(count, _whole_viewers(viewer))
-    ends = np.cumsum([0, *(len(cell) for _, _, cell, _, _ in counted)]).tolist()
+    blocks = [(n, cells) for n, part in enumerate(counted) for cells in blocks_of(0, len(part[2]))]
+    found = [np.count_nonzero(counted[n][2][cells]) for n, cells in blocks]
+    ends = np.cumsum([0, *found]).tolist()
     ids, day, size, sums = _room_for(ends[-1], numbers, ["float64"] * len(values))
 
-    def put(n: int) -> None:
-        first, home, cell, counts, summed = counted[n]
-        rows = slice(ends[n], ends[n + 1])
-        place, *codes = _unpacked(cell, [size for _, size in others])
+    def put(m: int) -> None:
+        n, cells = blocks[m]
+        first, home, counts, summed = counted[n]
+        rows, cell = slice(ends[m], ends[m + 1]), np.flatnonzero(counts[cells] != 0) + cells.start
+        place, *codes = _unpacked(cell, sizes)
         for name, some in _stored_ids([place + first, *codes[:-1]], numbers, keys).items():
             ids[name][rows] = some
         if "account" in ids:
             ids["account"][rows] = home[place]
         day[rows] = codes[-1] + low
-        size[rows] = counts
+        size[rows] = counts[cell]
         for whole, some in zip(sums, summed, strict=True):
-            whole[rows] = some
+            whole[rows] = some[cell]
 
-    in_threads(put, range(len(counted)))
+    in_threads(put, range(len(blocks)))
     return ids, day, size, sums
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 __all__ = [
     "PER_DAY",
+    "blocks_of",
     "canonical_starts",
     "codes_of",
     "day_numbers",
@@ -111,7 +112,7 @@ def canonical_starts(ids: list[np.ndarray], values: np.ndarray, step: int) -> np
 
 def run_blocks(is_start: np.ndarray) -> tuple[int, list[tuple[slice, slice]]]:
     """Return how many runs there are, and block by block the rows and the runs that start there."""
-    blocks = _cut(0, len(is_start) - 1, BLOCK)
+    blocks = blocks_of(0, len(is_start) - 1)
     ends = np.cumsum([0, *(np.count_nonzero(is_start[rows]) for rows in blocks)])
     runs = [slice(*edges) for edges in itertools.pairwise(ends.tolist())]
     return int(ends[-1]), list(zip(blocks, runs, strict=True))
@@ -125,9 +126,14 @@ def heads_of(is_start: np.ndarray, rows: slice) -> np.ndarray:
     return heads
 
 
+def blocks_of(start: int, stop: int) -> list[slice]:
+    """Cut rows into blocks."""
+    return [slice(low, min(low + BLOCK, stop)) for low in range(start, stop, BLOCK)]
+
+
 def in_blocks(work: Callable[[slice], object], start: int, stop: int) -> list:
     """Return what `work` makes of each block of rows."""
-    return in_threads(work, _cut(start, stop, BLOCK))
+    return in_threads(work, blocks_of(start, stop))
 
 
 def in_threads(work: Callable, parts: list) -> list:
@@ -217,7 +223,7 @@ def stable_order(key: np.ndarray) -> np.ndarray:
 
 def sort_in_parts(key: np.ndarray) -> np.ndarray:
     """Return a key in order, which is sorted block by block, cut by value and sorted again."""
-    blocks = _cut(0, len(key), BLOCK)
+    blocks = blocks_of(0, len(key))
     if len(blocks) < 2:
         return np.sort(key)
     in_threads(lambda block: key[block].sort(), blocks)
@@ -274,10 +280,6 @@ def to_midnights(numbers: np.ndarray) -> np.ndarray:
 
     in_blocks(turn, 0, len(numbers))
     return numbers.view("datetime64[us]")
-
-
-def _cut(start: int, stop: int, size: int) -> list[slice]:
-    return [slice(low, min(low + size, stop)) for low in range(start, stop, size)]
 
 
 def _renumbered(codes: np.ndarray) -> tuple[np.ndarray, int]:
