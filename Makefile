@@ -37,6 +37,7 @@ bench: build/bench/ready
 	build/bench/bin/python -m benchmarks.loaders
 	build/bench/bin/python -m benchmarks.retention
 	build/bench/bin/python -m benchmarks.viewings
+	build/bench/bin/python -m benchmarks.sittings
 	build/bench/bin/python -m benchmarks.audience
 	build/bench/bin/python -m benchmarks.growth
 	build/bench/bin/python -m benchmarks.scale
