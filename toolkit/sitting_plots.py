@@ -60,7 +60,7 @@ def plot_pauses(
     ax.set(xscale="log", xlabel="Longest pause within a sitting", ylabel=_LABELS[value])
     ax.xaxis.set_major_locator(FixedLocator(_TICKS))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda minutes, _: _duration(minutes)))
+    ax.xaxis.set_major_formatter(FuncFormatter(_duration))
     ax.set_ylim(bottom=0)
     if value != "n_sittings":
         ax.yaxis.set_major_formatter(PercentFormatter(1))
@@ -107,7 +107,7 @@ def plot_binges(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _duration(minutes: float) -> str:
+def _duration(minutes: float, _=None) -> str:
     for unit, size in (("d", 1_440), ("h", 60), ("min", 1)):
         if minutes >= size:
             return f"{np.round(minutes / size, 1):g} {unit}"
